@@ -1,0 +1,51 @@
+/** Checking objects that come from outside (files, options) field by field, against a table of checks. */
+import { CharloomError } from './errors.ts';
+
+/** Says what a value must be, or undefined if it is that. */
+export type Check = (value: unknown) => string | undefined;
+
+export const integer =
+  (low: number, high: number): Check =>
+  (value) =>
+    Number.isInteger(value) && (value as number) >= low && (value as number) <= high
+      ? undefined
+      : `an integer from ${low} to ${high}`;
+
+/** A number in [low, high]; `what` says it in words where the bounds would read badly. */
+export const number =
+  (low: number, high: number, what = `a number from ${low} to ${high}`): Check =>
+  (value) =>
+    typeof value === 'number' && value >= low && value <= high ? undefined : what;
+
+export const choice =
+  (choices: readonly string[]): Check =>
+  (value) =>
+    choices.includes(value as string) ? undefined : `one of ${choices.join(', ')}`;
+
+/** Where an object comes from: how its fields are called there, and what kind of failure a wrong one is. */
+export interface Origin {
+  readonly code: 'BAD_DATA' | 'USAGE';
+  readonly field: (name: string) => string;
+}
+
+/**
+ * Picks the fields of `T` out of `value`, each checked; other fields are left behind.
+ * @throws CharloomError of the origin's code, naming the field, its value and what it must be
+ */
+export function checkFields<T extends object>(
+  value: unknown,
+  checks: { readonly [K in keyof T]: Check },
+  { code, field }: Origin,
+): T {
+  const source = typeof value === 'object' && value !== null ? value : {};
+  const entries = Object.entries(checks as Record<string, Check>).map(([name, check]) => {
+    const found: unknown = Object.hasOwn(source, name) ? Reflect.get(source, name) : undefined;
+    const expected = check(found);
+    if (expected) {
+      const what = found === undefined ? 'is missing' : `is ${JSON.stringify(found)}`;
+      throw new CharloomError(code, `${field(name)} ${what}, must be ${expected}`);
+    }
+    return [name, found];
+  });
+  return Object.fromEntries(entries) as T;
+}
