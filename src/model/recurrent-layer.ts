@@ -1,0 +1,102 @@
+/**
+ * One recurrent layer over time: the time loop and its reverse, backpropagation through time (Werbos 1990),
+ * once for all cells.
+ *
+ * The input projection of all T steps is one product before the loop, and each weight gradient one product
+ * after the reverse loop; only W_hh h_{t-1} has to wait its turn.
+ */
+import type { Matrix } from '../engine/engine.ts';
+import type { Recorder } from '../engine/recorder.ts';
+import type { Cell } from './cells/cell.ts';
+import { type LayerInput, recordProjection, recordProjectionBackward } from './input-projection.ts';
+import type { Weights } from './parameters.ts';
+
+export interface LayerForward {
+  /** h_1..h_T, [T·B, H]. */
+  readonly output: Matrix;
+  /** Backpropagates; see `recordLayer`. */
+  backward(gradients: LayerGradients): readonly Matrix[];
+}
+
+export interface LayerGradients {
+  /** Gradients of the weights, by the same names. */
+  readonly weights: Weights;
+  /** [(T+1)·B, H]: ∂L/∂h_t from above in block t+1. Block 0 and what flows through time are added here. */
+  readonly hidden: Matrix;
+  /** Where ∂L/∂input goes, [T·B, W]; none if the input is token ids. */
+  readonly input?: Matrix;
+}
+
+/**
+ * Records layer `l` over T steps of B streams.
+ *
+ * @param states the carried states [B, H] in the order of `cell.states`; read at the start, and overwritten with
+ *   the states after step T−1
+ * @param keep [B, 1]: what each stream's initial state is multiplied by (0 starts it afresh); all are kept if absent
+ * @returns the outputs, and `backward`, which records BPTT and returns ∂L/∂(initial states)
+ */
+export function recordLayer(
+  recorder: Recorder,
+  cell: Cell,
+  l: number,
+  weights: Weights,
+  input: LayerInput,
+  { T, B, H }: { T: number; B: number; H: number },
+  states: readonly Matrix[],
+  keep?: Matrix,
+): LayerForward {
+  const sequences = cell.states.map((name) => recorder.temporary(`${name}_l${l}`, (T + 1) * B, H));
+  const inputWeight = weights(`rnn.weight_ih_l${l}`);
+  const steps = cell.unroll({
+    recorder,
+    T,
+    B,
+    H,
+    hiddenWeight: weights(`rnn.weight_hh_l${l}`),
+    hiddenBias: weights(`rnn.bias_hh_l${l}`),
+    states: sequences,
+  });
+
+  recordProjection(recorder, steps.inputGates, input, inputWeight, weights(`rnn.bias_ih_l${l}`));
+  sequences.forEach((sequence, i) => {
+    const initial = { out: sequence.slice(0, B), input: states[i]! };
+    if (keep) recorder.add('scaleRows', { ...initial, scale: keep });
+    else recorder.add('copy', initial);
+  });
+  for (let t = 0; t < T; t++) steps.forward(t);
+  sequences.forEach((sequence, i) => {
+    recorder.add('copy', { out: states[i]!, input: sequence.slice(T * B, B) });
+  });
+
+  const hidden = sequences[0]!;
+  return {
+    output: hidden.slice(B, T * B),
+
+    backward(gradients) {
+      recorder.add('fill', { out: gradients.hidden.slice(0, B), value: 0 });
+      const { backward, inputGates, hiddenGates, initialStates } = steps.startBackward(gradients.hidden);
+      for (let t = T - 1; t >= 0; t--) backward(t);
+
+      recorder.add('matmul', {
+        out: gradients.weights(`rnn.weight_hh_l${l}`),
+        a: hiddenGates,
+        b: hidden.slice(0, T * B),
+        transposeA: true,
+      });
+      const inputBias = gradients.weights(`rnn.bias_ih_l${l}`);
+      const hiddenBias = gradients.weights(`rnn.bias_hh_l${l}`);
+      recorder.add('sumRows', { out: inputBias, input: inputGates });
+      if (hiddenGates === inputGates) recorder.add('copy', { out: hiddenBias, input: inputBias });
+      else recorder.add('sumRows', { out: hiddenBias, input: hiddenGates });
+      recordProjectionBackward(
+        recorder,
+        inputGates,
+        input,
+        inputWeight,
+        gradients.weights(`rnn.weight_ih_l${l}`),
+        gradients.input,
+      );
+      return initialStates;
+    },
+  };
+}
