@@ -1,0 +1,106 @@
+/** Writing that survives a crash: a file is there as it was before, or whole, and never in between. */
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { CharloomError } from '../errors.ts';
+
+/** What is written: pieces that follow each other. A string is UTF-8. */
+export type Content = string | readonly Uint8Array[];
+
+/**
+ * Writes a file so that its name means the old content or the new one, whatever happens meanwhile: a new
+ * file beside it, flushed to the disk, takes its name.
+ * @throws CharloomError CANNOT_CREATE (folder missing or not writable), IO (disk full, device error)
+ */
+export async function writeFileAtomic(path: string, content: Content): Promise<void> {
+  const temporary = join(dirname(path), temporaryName(basename(path)));
+  try {
+    await writeNewFile(temporary, content);
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw asWriteError(error, path);
+  }
+}
+
+/** Writes a file that must not exist yet, and flushes it to the disk. @throws the errors of the system */
+export async function writeNewFile(path: string, content: Content): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await writeAll(file, typeof content === 'string' ? [new TextEncoder().encode(content)] : content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Writes every byte: one call of `write` may take fewer. */
+export async function writeAll(file: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length; ) at += (await file.write(piece, at)).bytesWritten;
+  }
+}
+
+/** Creates a folder, with its parents, unless it exists. @throws CharloomError as `writeFileAtomic` */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    const first = await mkdir(path, { recursive: true });
+    if (first !== undefined) await syncFolder(dirname(first));
+  } catch (error) {
+    throw asWriteError(error, path);
+  }
+}
+
+/** Flushes the entries of a folder: without it a crash may undo a rename. */
+export async function syncFolder(path: string): Promise<void> {
+  // Windows can neither open nor flush folders.
+  if (process.platform === 'win32') return;
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** A name in the same folder that nothing else has, and that shows what it was meant for. */
+export function temporaryName(name: string): string {
+  return `.${name}.tmp-${randomBytes(6).toString('hex')}`;
+}
+
+export function isTemporaryName(name: string): boolean {
+  return /^\..+\.tmp-[0-9a-f]{12}$/.test(name);
+}
+
+const CANNOT_CREATE = new Map([
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'permission denied'],
+  ['EROFS', 'the file system is read-only'],
+  ['ENOENT', 'its folder does not exist'],
+  ['ENOTDIR', 'a part of its path is not a folder'],
+  ['EISDIR', 'a folder has this name'],
+  ['EEXIST', 'it already exists'],
+  ['ENOTEMPTY', 'a folder that is not empty has this name'],
+  ['ENAMETOOLONG', 'its name is too long'],
+  ['ELOOP', 'too many symbolic links'],
+]);
+
+const FAILED = new Map([
+  ['ENOSPC', 'the disk is full'],
+  ['EDQUOT', 'the disk quota is used up'],
+  ['EFBIG', 'the file is larger than the system allows'],
+  ['EIO', 'device error'],
+]);
+
+/** The error of a system call as ours; any other error as it is. */
+export function asWriteError(error: unknown, path: string): unknown {
+  if (error instanceof CharloomError || !(error instanceof Error) || !('code' in error)) return error;
+  const code = String(error.code);
+  const reason = CANNOT_CREATE.get(code);
+  if (reason) {
+    return new CharloomError('CANNOT_CREATE', `cannot create ${path}: ${reason}`, '', { cause: error });
+  }
+  const message = `writing ${path} failed: ${FAILED.get(code) ?? error.message}`;
+  return new CharloomError('IO', message, '', { cause: error });
+}

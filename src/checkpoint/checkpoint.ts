@@ -1,0 +1,218 @@
+/**
+ * Checkpoints of a run: folders `checkpoints/STEP` with `model.safetensors`, `training.safetensors` and
+ * `manifest.json`. One appears at once, by the renaming of a finished folder, and disappears in the same way.
+ * Only the process that holds the lock of the run may save or remove any.
+ */
+import { readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { CharloomError } from '../errors.ts';
+import {
+  asWriteError,
+  isTemporaryName,
+  makeFolder,
+  syncFolder,
+  temporaryName,
+  writeNewFile,
+} from './atomic-write.ts';
+import {
+  digestOf,
+  type FileDigest,
+  formatManifest,
+  isCount,
+  MANIFEST,
+  type Manifest,
+  MODEL,
+  readManifest,
+  TRAINING,
+} from './manifest.ts';
+import { asReadError, readWholeFile } from './read-file.ts';
+import { decodeSafetensors, encodeSafetensors, type SafeTensor } from './safetensors.ts';
+
+export const CHECKPOINTS = 'checkpoints';
+
+export type Tensors = ReadonlyMap<string, SafeTensor>;
+
+export interface CheckpointContent extends Pick<Manifest, 'bestStep' | 'summary'> {
+  /** The weights. */
+  readonly model: Tensors;
+  /** Everything else that a run needs to go on: optimizer moments, hidden state, generator states. */
+  readonly training: Tensors;
+}
+
+export interface Checkpoint extends CheckpointContent {
+  readonly step: number;
+}
+
+/** A checkpoint as it lies in its folder, not loaded. */
+export interface CheckpointEntry extends Manifest {
+  readonly dir: string;
+}
+
+/**
+ * Saves a checkpoint. What killed processes left is cleared up first: see `recoverCheckpoints`.
+ * @returns its folder, `RUN/checkpoints/STEP`; one of the same step is replaced
+ * @throws CharloomError DIVERGED if a value is not finite (nothing is written), CANNOT_CREATE or IO
+ */
+export async function saveCheckpoint(
+  runDir: string,
+  step: number,
+  content: CheckpointContent,
+): Promise<string> {
+  if (!isCount(step)) throw new RangeError(`step ${step}`);
+  const { model, training, bestStep, summary } = content;
+  requireFinite(model);
+  requireFinite(training);
+  const parent = join(runDir, CHECKPOINTS);
+  const dir = join(parent, String(step));
+  await makeFolder(parent);
+  await recoverCheckpoints(runDir);
+  const files = { [MODEL]: encodeSafetensors(model), [TRAINING]: encodeSafetensors(training) };
+  const digests = { [MODEL]: digestOf(files[MODEL]), [TRAINING]: digestOf(files[TRAINING]) };
+  const temporary = join(parent, temporaryName(String(step)));
+  try {
+    await makeFolder(temporary);
+    await writeNewFile(join(temporary, MODEL), files[MODEL]);
+    await writeNewFile(join(temporary, TRAINING), files[TRAINING]);
+    await writeNewFile(
+      join(temporary, MANIFEST),
+      formatManifest({ step, bestStep, files: digests, summary }),
+    );
+    await syncFolder(temporary);
+    const replaced = await moveAside(dir);
+    await rename(temporary, dir);
+    await syncFolder(parent);
+    if (replaced) await discard(replaced);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => {});
+    throw asWriteError(error, dir);
+  }
+  return dir;
+}
+
+/** The valid checkpoints of a run, oldest first. @throws CharloomError NO_INPUT or IO if the run is unreadable */
+export async function listCheckpoints(runDir: string): Promise<CheckpointEntry[]> {
+  const entries: CheckpointEntry[] = [];
+  for (const name of await namesIn(join(runDir, CHECKPOINTS))) {
+    if (!/^(0|[1-9]\d{0,15})$/.test(name)) continue;
+    const dir = join(runDir, CHECKPOINTS, name);
+    const manifest = await readManifest(dir).catch((error: unknown) => {
+      if (error instanceof CharloomError && error.code !== 'IO') return undefined;
+      throw error;
+    });
+    if (manifest && manifest.step === Number(name)) entries.push({ ...manifest, dir });
+  }
+  return entries.sort((a, b) => a.step - b.step);
+}
+
+/**
+ * Loads a checkpoint and verifies every byte of it.
+ * @throws CharloomError NO_INPUT if a file is missing, BAD_DATA if one is not what the manifest says
+ */
+export async function loadCheckpoint(dir: string): Promise<Checkpoint> {
+  const { step, bestStep, files, summary } = await readManifest(dir);
+  const model = await loadTensors(join(dir, MODEL), files[MODEL]);
+  const training = await loadTensors(join(dir, TRAINING), files[TRAINING]);
+  return { step, bestStep, summary, model, training };
+}
+
+/** As `loadCheckpoint`, the model alone: for sampling and evaluation. */
+export async function loadModel(dir: string): Promise<Omit<Checkpoint, 'training'>> {
+  const { step, bestStep, files, summary } = await readManifest(dir);
+  return { step, bestStep, summary, model: await loadTensors(join(dir, MODEL), files[MODEL]) };
+}
+
+/** Removes all checkpoints but the last `keep` and the best. @returns the steps that were removed */
+export async function pruneCheckpoints(runDir: string, keep = 2): Promise<number[]> {
+  const entries = await listCheckpoints(runDir);
+  const best = entries.at(-1)?.bestStep;
+  const surplus = entries.slice(0, -keep).filter(({ step }) => step !== best);
+  try {
+    for (const { dir } of surplus) {
+      const aside = await moveAside(dir);
+      if (aside) await discard(aside);
+    }
+  } catch (error) {
+    throw asWriteError(error, join(runDir, CHECKPOINTS));
+  }
+  return surplus.map(({ step }) => step);
+}
+
+/**
+ * Clears up after processes that were killed while they saved or removed a checkpoint: what is complete
+ * becomes a checkpoint again, the rest is removed. To be called with the lock of the run.
+ * @throws CharloomError CANNOT_CREATE or IO
+ */
+export async function recoverCheckpoints(runDir: string): Promise<void> {
+  const parent = join(runDir, CHECKPOINTS);
+  const names = await namesIn(parent);
+  try {
+    for (const name of names.filter(isTemporaryName)) {
+      const leftover = join(parent, name);
+      const manifest = await readManifest(leftover).catch(() => undefined);
+      if (manifest && !names.includes(String(manifest.step))) {
+        // Killed between the moving of an old checkpoint of this step and that of the new one.
+        await rename(leftover, join(parent, String(manifest.step)));
+        names.push(String(manifest.step));
+      } else {
+        await discard(leftover);
+      }
+    }
+  } catch (error) {
+    throw asWriteError(error, parent);
+  }
+}
+
+async function loadTensors(path: string, expected: FileDigest): Promise<Map<string, SafeTensor>> {
+  const bytes = await readWholeFile(path, expected.bytes);
+  const { sha256 } = digestOf([bytes]);
+  if (bytes.length !== expected.bytes || sha256 !== expected.sha256) {
+    throw new CharloomError(
+      'BAD_DATA',
+      `${path} is damaged: it is not the file that its manifest describes`,
+      'use another checkpoint: --checkpoint latest, or the number of a step',
+    );
+  }
+  return decodeSafetensors(bytes, path).tensors;
+}
+
+/** Renames a checkpoint folder, if there is one, so that it is none any more. @returns its new path */
+async function moveAside(dir: string): Promise<string | undefined> {
+  const aside = join(dirname(dir), temporaryName(basename(dir)));
+  try {
+    await rename(dir, aside);
+    return aside;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Removes a folder, the manifest first: what still has one is complete. */
+async function discard(dir: string): Promise<void> {
+  await rm(join(dir, MANIFEST), { force: true });
+  await rm(dir, { recursive: true, force: true });
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw asReadError(error, dir);
+  }
+}
+
+function requireFinite(tensors: Tensors): void {
+  for (const [name, { data }] of tensors) {
+    if (data instanceof Float32Array || data instanceof Float64Array) {
+      for (let i = 0; i < data.length; i++) {
+        if (!Number.isFinite(data[i])) {
+          throw new CharloomError(
+            'DIVERGED',
+            `${name} has a value that is not finite (${data[i]}): not saved`,
+          );
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,93 @@
+/** From what a user types to one checkpoint of one run. */
+import { realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { CharloomError } from '../errors.ts';
+import { CHECKPOINTS, listCheckpoints } from './checkpoint.ts';
+import { MANIFEST, readManifest } from './manifest.ts';
+import { asReadError } from './read-file.ts';
+
+/** Which checkpoint of a run: the best, the latest, or that of a step. */
+export type CheckpointChoice = 'best' | 'latest' | number;
+
+export interface LocatedModel {
+  /** The run folder, with config.json and vocabulary.json. */
+  readonly runDir: string;
+  readonly checkpointDir: string;
+  readonly step: number;
+}
+
+/**
+ * Finds a checkpoint. `best` is the one that the latest names as the best; of a run that was never
+ * evaluated, the latest.
+ *
+ * @param path a run folder, or one checkpoint folder: then `which` must not name another
+ * @throws CharloomError NO_INPUT if there is no such run or checkpoint (telling which there are), BAD_DATA if
+ *   the checkpoint has no valid manifest, USAGE if path and `which` are two different checkpoints
+ */
+export async function resolveModel(path: string, which: CheckpointChoice = 'best'): Promise<LocatedModel> {
+  if (!(await isFolder(path))) {
+    throw new CharloomError('NO_INPUT', `${path} is a file, not a run folder or a checkpoint folder`);
+  }
+  if (await exists(join(path, MANIFEST))) return oneCheckpoint(path, which);
+  if (!(await exists(join(path, CHECKPOINTS)))) {
+    const message = `${path} is no run: it has no folder ${CHECKPOINTS}`;
+    throw new CharloomError('NO_INPUT', message, 'give a run folder or one checkpoint folder');
+  }
+  const entries = await listCheckpoints(path);
+  const latest = entries.at(-1);
+  const step =
+    which === 'latest' ? latest?.step : which === 'best' ? (latest?.bestStep ?? latest?.step) : which;
+  const found = entries.find((entry) => entry.step === step);
+  if (found) return { runDir: path, checkpointDir: found.dir, step: found.step };
+  if (step !== undefined) await refuseDamaged(join(path, CHECKPOINTS, String(step)));
+  if (!latest) throw new CharloomError('NO_INPUT', `${path} has no checkpoint yet`);
+  const wanted =
+    which === 'best' ? `the best checkpoint, that of step ${step}` : `a checkpoint of step ${step}`;
+  throw new CharloomError(
+    'NO_INPUT',
+    `${path} does not have ${wanted}`,
+    `it has those of steps ${entries.map((entry) => entry.step).join(', ')}`,
+  );
+}
+
+/** @param path a folder with a manifest: RUN/checkpoints/STEP, perhaps through a symbolic link */
+async function oneCheckpoint(path: string, which: CheckpointChoice): Promise<LocatedModel> {
+  const checkpointDir = await realpath(path);
+  const parent = dirname(checkpointDir);
+  if (basename(parent) !== CHECKPOINTS) {
+    throw new CharloomError(
+      'BAD_DATA',
+      `${path} is a checkpoint outside of a run: ${MANIFEST}, but no run around it`,
+    );
+  }
+  const { step } = await readManifest(checkpointDir);
+  if (typeof which === 'number' && which !== step) {
+    throw new CharloomError('USAGE', `${path} is the checkpoint of step ${step}, not of step ${which}`);
+  }
+  return { runDir: dirname(parent), checkpointDir, step };
+}
+
+/** Tells why a folder that is there was not listed. */
+async function refuseDamaged(dir: string): Promise<void> {
+  if (!(await exists(dir))) return;
+  const { step } = await readManifest(dir);
+  throw new CharloomError('BAD_DATA', `${dir} is damaged: its manifest is that of step ${step}`);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    throw asReadError(error, path);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw asReadError(error, path);
+  }
+}

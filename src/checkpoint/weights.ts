@@ -1,0 +1,70 @@
+/** A model's weights as named tensors of a file, and back. */
+import { CharloomError } from '../errors.ts';
+import { type ParameterLayout, savedShape } from '../model/parameters.ts';
+import type { SafeTensor } from './safetensors.ts';
+
+/** The named tensors of the flat weights, with PyTorch's names and shapes. */
+export function weightsToTensors(
+  layout: ParameterLayout,
+  flat: Float32Array | Float64Array,
+): Map<string, SafeTensor> {
+  return new Map(
+    layout.entries.map((entry) => {
+      const data = flat.slice(entry.offset, entry.offset + entry.rows * entry.columns);
+      return [entry.name, floatTensor(savedShape(entry), data)];
+    }),
+  );
+}
+
+/** A float tensor of the precision that its engine computes in. */
+export function floatTensor(shape: number[], data: Float32Array | Float64Array): SafeTensor {
+  return { dtype: data instanceof Float64Array ? 'F64' : 'F32', shape, data };
+}
+
+/**
+ * The flat weights from a file's tensors.
+ * @throws CharloomError BAD_DATA if a weight is missing, has another shape or type, or is not the model's
+ */
+export function weightsFromTensors(
+  layout: ParameterLayout,
+  tensors: ReadonlyMap<string, SafeTensor>,
+  file: string,
+): Float64Array {
+  const flat = new Float64Array(layout.length);
+  for (const entry of layout.entries) {
+    flat.set(floatsOf(tensors, entry.name, savedShape(entry), file), entry.offset);
+  }
+  if (tensors.size > layout.entries.length) {
+    const known = new Set(layout.entries.map(({ name }) => name));
+    const stranger = [...tensors.keys()].find((name) => !known.has(name));
+    throw new CharloomError('BAD_DATA', `${file}: the model of config.json has no weight '${stranger}'`);
+  }
+  return flat;
+}
+
+/**
+ * The values of a float tensor that must have a certain shape.
+ * @throws CharloomError BAD_DATA if it is missing, of another shape, or not of floats that are finite
+ */
+export function floatsOf(
+  tensors: ReadonlyMap<string, SafeTensor>,
+  name: string,
+  shape: readonly number[],
+  file: string,
+): Float32Array | Float64Array {
+  const tensor = tensors.get(name);
+  if (!tensor) throw new CharloomError('BAD_DATA', `${file}: there is no tensor '${name}'`);
+  if (tensor.shape.join() !== shape.join()) {
+    throw new CharloomError(
+      'BAD_DATA',
+      `${file}: ${name} has the shape [${tensor.shape.join(', ')}], config.json says [${shape.join(', ')}]`,
+    );
+  }
+  if (!(tensor.data instanceof Float32Array || tensor.data instanceof Float64Array)) {
+    throw new CharloomError('BAD_DATA', `${file}: ${name} is of type ${tensor.dtype}, must be F32 or F64`);
+  }
+  if (!tensor.data.every(Number.isFinite)) {
+    throw new CharloomError('BAD_DATA', `${file}: ${name} holds values that are not finite`);
+  }
+  return tensor.data;
+}

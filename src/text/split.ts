@@ -1,0 +1,46 @@
+/** Dividing a text into training, validation and test part. */
+import { CharloomError } from '../errors.ts';
+import type { Ids } from './ids.ts';
+
+export const SPLIT_NAMES = ['train', 'validation', 'test'] as const;
+export type SplitName = (typeof SPLIT_NAMES)[number];
+
+/** Shares of the text in percent; their sum is 100. */
+export type Split = Readonly<Record<SplitName, number>>;
+
+/**
+ * Reads a split like `90/5/5`.
+ * @throws CharloomError USAGE unless it is three numbers of 0 or more with the sum 100, the first above 0
+ */
+export function parseSplit(text: string): Split {
+  const parts = text.split('/');
+  const shares = parts.map((part) => (/^\d+(\.\d+)?$/.test(part) ? Number(part) : Number.NaN));
+  const [train, validation, test] = shares;
+  const sum = shares.reduce((total, share) => total + share, 0);
+  // `!(... <= ...)` also refuses NaN.
+  if (shares.length !== 3 || !(Math.abs(sum - 100) <= 1e-9) || !(train! > 0)) {
+    throw new CharloomError(
+      'USAGE',
+      `--split ${text}: expected training/validation/test in percent with the sum 100`,
+      'for example --split 90/5/5',
+    );
+  }
+  return { train: train!, validation: validation!, test: test! };
+}
+
+/**
+ * The parts of a text of n symbols, contiguous and in this order. They share the memory of `ids`.
+ * Training is the first ⌊n·train/100⌋ symbols, validation goes up to ⌊n·(train + validation)/100⌋, test is
+ * the rest.
+ */
+export function divide(ids: Ids, split: Split): Record<SplitName, Ids> {
+  const n = ids.length;
+  const trainEnd = Math.floor((n * split.train) / 100);
+  // Without a test part nothing may be lost to rounding of the sum.
+  const validationEnd = split.test === 0 ? n : Math.floor((n * (split.train + split.validation)) / 100);
+  return {
+    train: ids.subarray(0, trainEnd),
+    validation: ids.subarray(trainEnd, validationEnd),
+    test: ids.subarray(validationEnd),
+  };
+}

@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { CharloomError, type ErrorCode } from '../../src/errors.ts';
+import { encodeFiles, loadCorpus } from '../../src/text/corpus.ts';
+import { parseSplit } from '../../src/text/split.ts';
+import { UNITS } from '../../src/text/symbols.ts';
+import { Vocabulary } from '../../src/text/vocabulary.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'charloom-corpus-'));
+after(() => rmSync(folder, { recursive: true }));
+
+let files = 0;
+function file(content: string | Uint8Array, name = `${files++}.txt`): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+const split = parseSplit('90/5/5');
+const whole = parseSplit('100/0/0');
+const code = (expected: ErrorCode, message: RegExp) => (error: unknown) =>
+  error instanceof CharloomError && error.code === expected && message.test(error.message);
+
+const mixed = 'naïve 漢字。\r\n😀👨‍👩‍👧‍👦 e\u0301\u0323 🇩🇪🇫🇷 हिन्दी \u1112\u1161\u11ab가 مَر\r\n\n';
+
+describe('loadCorpus: reading', () => {
+  for (const unit of UNITS) {
+    it(`when a text is read by ${unit} in pieces of any size then the result is the same`, async () => {
+      const path = file(mixed.repeat(2));
+      const expected = await loadCorpus([path], { unit, split: whole });
+      const bytes = Buffer.byteLength(mixed) * 2;
+      for (const pieceBytes of [1, 2, 3, 4, 5, 7, 16, bytes - 1, bytes, bytes + 1]) {
+        const corpus = await loadCorpus([path], { unit, split: whole, pieceBytes });
+        assert.deepEqual(corpus.ids, expected.ids);
+        assert.deepEqual(corpus.vocabulary.symbols, expected.vocabulary.symbols);
+        assert.deepEqual(corpus.files, expected.files);
+      }
+      assert.equal(expected.vocabulary.decode(expected.ids), mixed.repeat(2));
+    });
+  }
+
+  it('when lines end in CR LF then they are two characters but one grapheme', async () => {
+    const path = file('a\r\nb\r\n');
+    const characters = await loadCorpus([path], { split: whole });
+    assert.deepEqual(characters.vocabulary.symbols, ['\n', '\r', 'a', 'b', '']);
+    const graphemes = await loadCorpus([path], { split: whole, unit: 'grapheme', pieceBytes: 1 });
+    assert.deepEqual(graphemes.vocabulary.symbols, ['\r\n', 'a', 'b', '']);
+    assert.deepEqual([...graphemes.ids], [1, 0, 2, 0]);
+  });
+
+  it('when several files are given then they are concatenated in this order, each without its byte order mark', async () => {
+    const paths = [file('\ufeffba'), file(''), file('\ufeffc\ufeff'), file('b')];
+    const corpus = await loadCorpus(paths, { split: whole, pieceBytes: 2 });
+    assert.equal(corpus.vocabulary.decode(corpus.ids), 'bac\ufeffb');
+    assert.deepEqual(corpus.vocabulary.symbols, ['a', 'b', 'c', '\ufeff', '']);
+  });
+
+  it('when the unit is byte then the bytes are taken as they are', async () => {
+    const bytes = Uint8Array.of(0xef, 0xbb, 0xbf, 0xff, 0x00, 0x61, 0xff);
+    const corpus = await loadCorpus([file(bytes)], { split: whole, unit: 'byte' });
+    assert.deepEqual(corpus.vocabulary.symbols, ['\0', 'a', '\xbb', '\xbf', '\xef', '\xff', '']);
+    assert.deepEqual([...corpus.ids], [4, 2, 3, 5, 0, 1, 5]);
+  });
+
+  it('when files are read then their names, sizes and hashes are recorded', async () => {
+    const path = file('hällo\n', 'named.txt');
+    const { files: records } = await loadCorpus([path, path], { split: whole, pieceBytes: 3 });
+    const sha256 = createHash('sha256').update('hällo\n').digest('hex');
+    const record = { name: 'named.txt', path, bytes: 7, sha256 };
+    assert.deepEqual(records, [record, record]);
+  });
+
+  it('when there are ever more distinct symbols then ids widen without loss, and are as narrow as they can be', async () => {
+    const symbols = Array.from({ length: 70_000 }, (_, i) => String.fromCodePoint(0x10000 + i));
+    for (const [n, bytes] of [
+      [255, 1],
+      [256, 2],
+      [70_000, 4],
+    ] as const) {
+      const text = symbols.slice(0, n).join('') + symbols.slice(0, n).reverse().join('');
+      const corpus = await loadCorpus([file(text)], { split: whole, pieceBytes: 1000 });
+      assert.equal(corpus.ids.BYTES_PER_ELEMENT, bytes);
+      assert.equal(corpus.vocabulary.decode(corpus.ids), text);
+    }
+    // 300 symbols once, two often: after --min-count 3 one byte is enough.
+    const text = symbols.slice(0, 300).join('') + 'ab'.repeat(50);
+    const corpus = await loadCorpus([file(text)], { split: whole, minCount: 3 });
+    assert.equal(corpus.ids.BYTES_PER_ELEMENT, 1);
+    assert.equal(corpus.unknownCharacters.train, 300);
+  });
+});
+
+describe('loadCorpus: vocabulary and split', () => {
+  it('when a symbol is seen only after the training part then it counts as unknown there', async () => {
+    const text = `${'ab'.repeat(45)}xaybbzzabb`;
+    const corpus = await loadCorpus([file(text)], { split });
+    assert.deepEqual(corpus.vocabulary.symbols, ['a', 'b', '']);
+    assert.deepEqual([corpus.train.length, corpus.validation.length, corpus.test.length], [90, 5, 5]);
+    assert.deepEqual(corpus.unknownCharacters, { train: 0, validation: 2, test: 2 });
+    assert.deepEqual([...corpus.validation], [2, 0, 2, 1, 1]);
+  });
+
+  it('when symbols are rare then --min-count makes them unknown, also in the training part', async () => {
+    const corpus = await loadCorpus([file('aaabbc')], { split: whole, minCount: 2 });
+    assert.deepEqual(corpus.vocabulary.symbols, ['a', 'b', '']);
+    assert.deepEqual([...corpus.ids], [0, 0, 0, 1, 1, 2]);
+    assert.deepEqual(corpus.unknownCharacters, { train: 1, validation: 0, test: 0 });
+  });
+
+  it('when boundaries fall into the text then they are counted in symbols, not bytes', async () => {
+    const corpus = await loadCorpus([file(`${'漢'.repeat(18)}ab`)], { split });
+    assert.deepEqual([...corpus.validation, ...corpus.test], [1, 1]);
+    assert.equal(corpus.train.length, 18);
+  });
+
+  it('when a saved vocabulary is given then the ids are the saved ones, whatever the files hold', async () => {
+    const path = file('abcd'.repeat(25));
+    const saved = Vocabulary.parse(JSON.parse('{"unit":"character","symbols":["d","","b","a"],"unknown":1}'));
+    const corpus = await loadCorpus([path], { split, vocabulary: saved, unit: 'byte', minCount: 99 });
+    assert.equal(corpus.vocabulary, saved);
+    assert.deepEqual([...corpus.ids.subarray(0, 4)], [3, 2, 1, 0]);
+    assert.deepEqual(corpus.unknownCharacters, { train: 22, validation: 2, test: 1 });
+  });
+
+  it('when the training part is empty then the error says so', async () => {
+    await assert.rejects(
+      loadCorpus([file('a')], { split: parseSplit('50/25/25') }),
+      code('BAD_DATA', /training part \(50%\) of a text of 1 /),
+    );
+  });
+});
+
+describe('encodeFiles', () => {
+  it('when a text is read with a vocabulary then it is whole, and unknown symbols are counted', async () => {
+    const { vocabulary } = await loadCorpus([file('abc')], { split: whole });
+    const text = await encodeFiles([file('cab'), file('xyzé')], vocabulary, { pieceBytes: 2 });
+    assert.deepEqual([...text.ids], [2, 0, 1, 3, 3, 3, 3]);
+    assert.equal(text.unknownCharacters, 4);
+    assert.equal(text.files.length, 2);
+  });
+});
+
+describe('loadCorpus: what cannot be read', () => {
+  it('when a file is missing then the error names it, before anything else is read', async () => {
+    const invalid = file(Uint8Array.of(0xff));
+    const missing = join(folder, 'missing.txt');
+    await assert.rejects(
+      loadCorpus([invalid, missing], { split }),
+      code('NO_INPUT', /missing\.txt: it does not exist/),
+    );
+    await assert.rejects(
+      loadCorpus([join(invalid, 'x')], { split }),
+      code('NO_INPUT', /a part of its path is not a folder/),
+    );
+  });
+
+  it('when a folder is given then the error says that it is one', async () => {
+    const path = join(folder, 'texts');
+    mkdirSync(path);
+    await assert.rejects(loadCorpus([path], { split }), code('NO_INPUT', /texts: it is a folder/));
+  });
+
+  it('when there is no text then it is bad data', async () => {
+    const paths = [file(''), file('\ufeff')];
+    await assert.rejects(
+      loadCorpus([paths[0]!], { split }),
+      code('BAD_DATA', /there is no text in .*\.txt$/),
+    );
+    await assert.rejects(loadCorpus(paths, { split }), code('BAD_DATA', /\.txt, .*\.txt$/));
+  });
+
+  it('when a file is not UTF-8 then the error names it and the offset in it, not in the whole', async () => {
+    const good = file('漢'.repeat(100));
+    const bad = file(Buffer.concat([Buffer.from('aé'), Buffer.of(0xe6, 0xbc), Buffer.from('b')]));
+    const cut = file(Buffer.of(0x61, 0xf0, 0x9f));
+    for (const pieceBytes of [1, 2, 3, 1000]) {
+      for (const unit of ['character', 'grapheme'] as const) {
+        const read = (paths: string[]) => loadCorpus(paths, { split, unit, pieceBytes });
+        await assert.rejects(
+          read([good, bad]),
+          code('BAD_DATA', /\d\.txt is not valid UTF-8.* byte offset 3 /),
+        );
+        await assert.rejects(
+          read([cut, good]),
+          code('BAD_DATA', /\d\.txt is not valid UTF-8.* byte offset 1 /),
+        );
+      }
+    }
+  });
+
+  it('when reading fails midway then it is an I/O error that names the file', {
+    skip: process.platform !== 'linux',
+  }, async () => {
+    // A process may not read its own memory map at address 0.
+    await assert.rejects(
+      loadCorpus(['/proc/self/mem'], { split }),
+      code('IO', /reading \/proc\/self\/mem failed/),
+    );
+  });
+});
+
+describe('loadCorpus: pipes', () => {
+  const program = `
+    import { loadCorpus } from ${JSON.stringify(new URL('../../src/text/corpus.ts', import.meta.url).href)};
+    const paths = process.argv.slice(1);
+    try {
+      const corpus = await loadCorpus(paths, { split: { train: 100, validation: 0, test: 0 } });
+      console.log(JSON.stringify({ text: corpus.vocabulary.decode(corpus.ids), files: corpus.files }));
+    } catch (error) {
+      console.log(error.code + ': ' + error.message);
+    }`;
+  const args = ['--import', 'tsx', '--input-type=module', '--eval', program];
+  const read = (input: string | Uint8Array, ...paths: string[]) =>
+    execFileSync(process.execPath, [...args, ...paths], { input })
+      .toString()
+      .trim();
+
+  it('when - is given then standard input is read, also between files', () => {
+    const text = '漢字 😀 '.repeat(20_000);
+    const path = file('!');
+    const result = JSON.parse(read(`\ufeff${text}`, path, '-', path));
+    assert.equal(result.text, `!${text}!`);
+    const bytes = Buffer.byteLength(text) + 3;
+    assert.deepEqual(
+      [result.files[1].name, result.files[1].path, result.files[1].bytes],
+      ['stdin', '-', bytes],
+    );
+  });
+
+  it('when standard input is empty, invalid or given twice then the error says so', () => {
+    assert.equal(read('', '-'), 'BAD_DATA: there is no text in standard input');
+    assert.match(
+      read(Uint8Array.of(0x61, 0xff), '-'),
+      /^BAD_DATA: standard input is not valid UTF-8.*offset 1 /,
+    );
+    assert.match(read('a', '-', '-'), /^USAGE: .*twice/);
+  });
+
+  it('when a named pipe is given then it is read once', { skip: process.platform === 'win32' }, () => {
+    const pipe = join(folder, 'pipe');
+    const result = spawnSync(
+      'sh',
+      [
+        '-c',
+        'mkfifo "$0" && { printf "piped text" > "$0" & } && exec "$@" "$0"',
+        pipe,
+        process.execPath,
+        ...args,
+      ],
+      { encoding: 'utf8' },
+    );
+    assert.equal(JSON.parse(result.stdout).text, 'piped text', result.stderr);
+  });
+});
