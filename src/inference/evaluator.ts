@@ -1,0 +1,89 @@
+/**
+ * Exact evaluation: the cross-entropy of a text read as one stream, from the zero state, the state carried
+ * through the whole text. No windows start cold, nothing is averaged over windows.
+ */
+import { declare, type Engine, type Executable, type Matrix } from '../engine/engine.ts';
+import { Recorder } from '../engine/recorder.ts';
+import type { LanguageModel, StreamState } from '../model/language-model.ts';
+import { recordLoss } from '../model/loss.ts';
+
+/** Symbols per replay: the input projection and the output layer are one matrix product over so many. */
+const WINDOW = 256;
+
+export interface Evaluation {
+  /** Predicted symbols: one fewer than the text has. */
+  readonly predictions: number;
+  /** Nats per predicted symbol. */
+  readonly crossEntropy: number;
+  /** Bits per symbol: crossEntropy / ln 2. */
+  readonly bitsPerCharacter: number;
+  /** exp(crossEntropy). */
+  readonly perplexity: number;
+}
+
+export class Evaluator {
+  readonly #engine: Engine;
+  readonly #executable: Executable;
+  readonly #state: StreamState;
+  readonly #ids = declare('evaluation.ids', 'input', WINDOW, 1, 'i32');
+  readonly #targets = declare('evaluation.targets', 'input', WINDOW, 1, 'i32');
+  readonly #losses = declare('evaluation.losses', 'state', WINDOW, 1);
+
+  /** Records the evaluation of `model`, whose weights are read where they lie: later updates are seen. */
+  constructor(engine: Engine, model: LanguageModel) {
+    const recorder = new Recorder('evaluation');
+    this.#engine = engine;
+    this.#state = model.declareState(1);
+    const { logits } = model.recordForward(recorder, { ids: this.#ids, state: this.#state });
+    recordLoss(recorder, 'cross-entropy', {
+      losses: this.#losses,
+      logits,
+      targets: this.#targets,
+      scale: 1,
+    });
+    this.#executable = engine.prepare(recorder.finish());
+  }
+
+  /**
+   * @param ids the text, at least 2 symbols
+   * @param options.onProgress is told the predictions done so far
+   * @param options.signal ends the evaluation early
+   * @throws RangeError for fewer than 2 symbols; the signal's reason when it is aborted
+   */
+  async evaluate(
+    ids: ArrayLike<number>,
+    options: { onProgress?: (predictions: number) => void; signal?: AbortSignal } = {},
+  ): Promise<Evaluation> {
+    const predictions = ids.length - 1;
+    if (predictions < 1) throw new RangeError('an evaluation needs at least 2 symbols');
+    zero(this.#engine, this.#state.flat());
+    const inputs = new Int32Array(WINDOW);
+    const targets = new Int32Array(WINDOW);
+    let total = 0;
+    for (let start = 0; start < predictions; start += WINDOW) {
+      options.signal?.throwIfAborted();
+      const count = Math.min(WINDOW, predictions - start);
+      for (let i = 0; i < WINDOW; i++) {
+        inputs[i] = i < count ? ids[start + i]! : 0;
+        targets[i] = i < count ? ids[start + i + 1]! : -1; // −1: no target
+      }
+      this.#engine.write(this.#ids, inputs);
+      this.#engine.write(this.#targets, targets);
+      await this.#executable.run();
+      for (const loss of await this.#engine.read(this.#losses)) total += loss;
+      options.onProgress?.(start + count);
+    }
+    const crossEntropy = total / predictions;
+    return {
+      predictions,
+      crossEntropy,
+      bitsPerCharacter: crossEntropy / Math.LN2,
+      perplexity: Math.exp(crossEntropy),
+    };
+  }
+}
+
+/** Sets matrices to zero: the state before any symbol. */
+export function zero(engine: Engine, matrices: readonly Matrix[]): void {
+  for (const matrix of matrices) engine.write(matrix, new Float32Array(matrix.length));
+}

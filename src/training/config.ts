@@ -1,0 +1,65 @@
+/** How a model is trained: every setting but the model's shape. Stored in `config.json`. */
+import { type Check, checkFields, choice, integer, number, type Origin } from '../fields.ts';
+import { LOSSES, type LossName } from '../model/loss.ts';
+
+export const OPTIMIZERS = ['adam', 'adamw', 'rmsprop', 'sgd'] as const;
+export const SCHEDULES = ['constant', 'linear', 'cosine', 'step'] as const;
+export type OptimizerName = (typeof OPTIMIZERS)[number];
+export type ScheduleName = (typeof SCHEDULES)[number];
+
+export interface TrainingConfig {
+  /** B, parallel streams. */
+  readonly batchSize: number;
+  /** T, steps of truncated backpropagation through time. */
+  readonly sequenceLength: number;
+  /** Budgets, totals from the start of the run; the first one reached ends it. 0 means no such budget. */
+  readonly epochs: number;
+  readonly steps: number;
+  readonly minutes: number;
+  readonly optimizer: OptimizerName;
+  readonly learningRate: number;
+  readonly schedule: ScheduleName;
+  /** Steps over which the learning rate rises linearly from 0. */
+  readonly warmup: number;
+  /** Schedule `step`: the factor per epoch, and the epochs before the first decay. */
+  readonly decayRate: number;
+  readonly decayAfter: number;
+  /** Largest global norm of the gradient; 0 does not clip. */
+  readonly clipNorm: number;
+  readonly weightDecay: number;
+  readonly loss: LossName;
+  /** Probability, per stream and step, of starting afresh from the zero state. */
+  readonly resetProbability: number;
+  /** Steps between evaluations, samples and checkpoints; 0 means never. */
+  readonly evalEvery: number;
+  readonly sampleEvery: number;
+  readonly checkpointEvery: number;
+  readonly seed: number;
+}
+
+const CHECKS: { readonly [K in keyof TrainingConfig]: Check } = {
+  batchSize: integer(1, 65536),
+  sequenceLength: integer(1, 65536),
+  epochs: number(0, 1e9, 'a number from 0 up'),
+  steps: integer(0, 2 ** 31 - 1),
+  minutes: number(0, 1e9, 'a number from 0 up'),
+  optimizer: choice(OPTIMIZERS),
+  learningRate: number(Number.MIN_VALUE, 1e6, 'a number above 0'),
+  schedule: choice(SCHEDULES),
+  warmup: integer(0, 2 ** 31 - 1),
+  decayRate: number(Number.MIN_VALUE, 1, 'a number above 0, at most 1'),
+  decayAfter: number(0, 1e9, 'a number from 0 up'),
+  clipNorm: number(0, 1e9, 'a number from 0 up'),
+  weightDecay: number(0, 1000),
+  loss: choice(LOSSES),
+  resetProbability: number(0, 1),
+  evalEvery: integer(0, 2 ** 31 - 1),
+  sampleEvery: integer(0, 2 ** 31 - 1),
+  checkpointEvery: integer(0, 2 ** 31 - 1),
+  seed: integer(0, 2 ** 32 - 1),
+};
+
+/** @throws CharloomError naming the first field that is not what it must be */
+export function checkTrainingConfig(value: unknown, origin: Origin): TrainingConfig {
+  return checkFields<TrainingConfig>(value, CHECKS, origin);
+}

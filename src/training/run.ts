@@ -1,0 +1,289 @@
+/**
+ * A run folder: everything about one training run.
+ *
+ *     config.json       every setting, version, engine, texts with their sha256
+ *     vocabulary.json   the symbols in id order
+ *     metrics.jsonl     one line per event
+ *     samples.txt       texts drawn while training
+ *     checkpoints/STEP/ weights and training state
+ */
+import { existsSync } from 'node:fs';
+import { appendFile, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { asWriteError, makeFolder, writeFileAtomic } from '../checkpoint/atomic-write.ts';
+import { loadCheckpoint, pruneCheckpoints, saveCheckpoint } from '../checkpoint/checkpoint.ts';
+import { readJsonObject } from '../checkpoint/json.ts';
+import { type CheckpointChoice, resolveModel } from '../checkpoint/locate.ts';
+import { lockRun, type RunLock } from '../checkpoint/run-lock.ts';
+import type { SafeTensor } from '../checkpoint/safetensors.ts';
+import { floatsOf, floatTensor, weightsFromTensors, weightsToTensors } from '../checkpoint/weights.ts';
+import type { Matrix } from '../engine/engine.ts';
+import { CharloomError } from '../errors.ts';
+import { checkFields, integer, number } from '../fields.ts';
+import { checkModelConfig, type ModelConfig } from '../model/config.ts';
+import type { ParameterLayout } from '../model/parameters.ts';
+import type { FileRecord } from '../text/source.ts';
+import type { Unit } from '../text/symbols.ts';
+import { Vocabulary } from '../text/vocabulary.ts';
+import { checkTrainingConfig, type TrainingConfig } from './config.ts';
+import type { Best, EvalEvent, TrainingEvent } from './events.ts';
+import type { Snapshot } from './trainer.ts';
+
+const FORMAT = 1;
+const CONFIG = 'config.json';
+const VOCABULARY = 'vocabulary.json';
+const METRICS = 'metrics.jsonl';
+const SAMPLES = 'samples.txt';
+
+/** What `config.json` holds. */
+export interface RunConfig {
+  readonly format: typeof FORMAT;
+  /** Version of charloom, and when the run began (ISO 8601). */
+  readonly charloom: string;
+  readonly created: string;
+  /** As asked for, and the engine that ran. */
+  readonly device: string;
+  readonly engine: string;
+  readonly preset: string;
+  /** How the text was read: see `loadCorpus`. */
+  readonly text: { readonly unit: Unit; readonly minCount: number; readonly split: string };
+  readonly model: ModelConfig;
+  readonly training: TrainingConfig;
+  readonly files: readonly FileRecord[];
+}
+
+/** The part of a snapshot that is in the manifest of a checkpoint, for people and for `info`. */
+export interface CheckpointSummary {
+  readonly epoch: number;
+  readonly window: number;
+  readonly seconds: number;
+  readonly runningLoss: number | null;
+  readonly best: Best | null;
+  /** The latest evaluation before the checkpoint. */
+  readonly validation: Omit<EvalEvent, 'event' | 'split' | 'best'> | null;
+}
+
+type RestoredSummary = Pick<Snapshot, 'epoch' | 'window' | 'seconds' | 'runningLoss' | 'best'>;
+
+export class Run {
+  readonly dir: string;
+  readonly vocabulary: Vocabulary;
+  #config: RunConfig;
+  #lock: RunLock | undefined;
+
+  private constructor(dir: string, config: RunConfig, vocabulary: Vocabulary) {
+    this.dir = dir;
+    this.#config = config;
+    this.vocabulary = vocabulary;
+  }
+
+  get config(): RunConfig {
+    return this.#config;
+  }
+
+  /**
+   * Creates the folder of a new run, locked.
+   * @throws CharloomError CANNOT_CREATE if it exists and holds something, or cannot be made
+   */
+  static async create(dir: string, config: RunConfig, vocabulary: Vocabulary): Promise<Run> {
+    if (existsSync(join(dir, CONFIG)) || existsSync(join(dir, 'checkpoints'))) {
+      throw new CharloomError(
+        'CANNOT_CREATE',
+        `${dir} holds a run already`,
+        `choose another --out, or go on with it: charloom resume ${dir}`,
+      );
+    }
+    await makeFolder(dir);
+    const run = new Run(dir, config, vocabulary);
+    run.lock();
+    await writeFileAtomic(join(dir, VOCABULARY), `${JSON.stringify(vocabulary)}\n`);
+    await run.#writeConfig();
+    return run;
+  }
+
+  /**
+   * Opens the run in `dir`.
+   * @throws CharloomError NO_INPUT if there is none, BAD_DATA if its files are not what they should be
+   */
+  static async open(dir: string): Promise<Run> {
+    if (!existsSync(join(dir, CONFIG))) {
+      throw new CharloomError('NO_INPUT', `${dir} is not a run: it has no ${CONFIG}`);
+    }
+    const path = join(dir, CONFIG);
+    const config = parseConfig(await readJsonObject(path), path);
+    const vocabulary = Vocabulary.parse(await readJsonObject(join(dir, VOCABULARY)));
+    if (vocabulary.size !== config.model.vocabulary) {
+      throw new CharloomError(
+        'BAD_DATA',
+        `${dir}: ${VOCABULARY} has ${vocabulary.size} symbols, ${CONFIG} says ${config.model.vocabulary}`,
+      );
+    }
+    return new Run(dir, config, vocabulary);
+  }
+
+  /**
+   * The run and the checkpoint that a `<model>` argument means.
+   * @param path a run folder or one checkpoint folder
+   */
+  static async locate(path: string, which: CheckpointChoice): Promise<{ run: Run; checkpoint: string }> {
+    const { runDir, checkpointDir } = await resolveModel(path, which);
+    return { run: await Run.open(runDir), checkpoint: checkpointDir };
+  }
+
+  /** @throws CharloomError BUSY if another process trains this run */
+  lock(): void {
+    this.#lock = lockRun(this.dir);
+  }
+
+  /** Gives the lock back. */
+  close(): void {
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+
+  /** Changes the training settings (budgets, on `resume`) and the engine that runs from now on. */
+  async change(changes: Partial<Pick<RunConfig, 'training' | 'device' | 'engine'>>): Promise<void> {
+    this.#config = { ...this.#config, ...changes };
+    await this.#writeConfig();
+  }
+
+  /** Keeps an event in `metrics.jsonl`, a sample also in `samples.txt`. */
+  async record(event: TrainingEvent): Promise<void> {
+    await append(join(this.dir, METRICS), `${JSON.stringify(event)}\n`);
+    if (event.event === 'sample') {
+      await append(join(this.dir, SAMPLES), `── step ${event.step} ──\n${event.text}\n\n`);
+    }
+  }
+
+  /** Saves a snapshot as a checkpoint; returns its folder. */
+  async save(layout: ParameterLayout, snapshot: Snapshot, evaluation: EvalEvent | null): Promise<string> {
+    const training = new Map<string, SafeTensor>();
+    for (const { matrix, values } of snapshot.tensors) {
+      training.set(matrix.tensor.name, floatTensor([matrix.rows, matrix.columns], values));
+    }
+    const { generator, epoch, window, seconds, runningLoss, best } = snapshot;
+    training.set('generator', { dtype: 'U32', shape: [generator.length], data: generator });
+    const summary: CheckpointSummary = { epoch, window, seconds, runningLoss, best, validation: evaluation };
+    const path = await saveCheckpoint(this.dir, snapshot.step, {
+      model: weightsToTensors(layout, snapshot.weights),
+      training,
+      summary: { ...summary },
+      bestStep: best?.step ?? null,
+    });
+    await pruneCheckpoints(this.dir);
+    return path;
+  }
+
+  /**
+   * The latest checkpoint as a snapshot; events after it are dropped from `metrics.jsonl`, since the run will
+   * tell them again.
+   * @param matrices what the snapshot must hold beside the weights; see `Trainer.tensors`
+   */
+  async restore(layout: ParameterLayout, matrices: readonly Matrix[]): Promise<Snapshot> {
+    const { checkpointDir, step } = await resolveModel(this.dir, 'latest');
+    const { model, training, summary } = await loadCheckpoint(checkpointDir);
+    const file = join(checkpointDir, 'training.safetensors');
+    const generator = training.get('generator')?.data;
+    if (!(generator instanceof Uint32Array)) {
+      throw new CharloomError('BAD_DATA', `${file}: there is no generator state`);
+    }
+    await this.#dropEventsAfter(step);
+    return {
+      step,
+      weights: weightsFromTensors(layout, model, join(checkpointDir, 'model.safetensors')),
+      tensors: matrices.map((matrix) => ({
+        matrix,
+        values: floatsOf(training, matrix.tensor.name, [matrix.rows, matrix.columns], file),
+      })),
+      generator,
+      ...parseSummary(summary, checkpointDir),
+    };
+  }
+
+  async #writeConfig(): Promise<void> {
+    await writeFileAtomic(join(this.dir, CONFIG), `${JSON.stringify(this.#config, null, 2)}\n`);
+  }
+
+  async #dropEventsAfter(step: number): Promise<void> {
+    const path = join(this.dir, METRICS);
+    if (!existsSync(path)) return;
+    const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => {
+      try {
+        const event = JSON.parse(line) as TrainingEvent;
+        return event.step <= step && event.event !== 'done';
+      } catch {
+        return false; // the last line of a process that was killed, or the end of the file
+      }
+    });
+    await writeFileAtomic(path, lines.map((line) => `${line}\n`).join(''));
+  }
+}
+
+async function append(path: string, text: string): Promise<void> {
+  try {
+    await appendFile(path, text);
+  } catch (error) {
+    throw asWriteError(error, path);
+  }
+}
+
+/** @throws CharloomError BAD_DATA naming the field that is wrong */
+function parseConfig(json: Record<string, unknown>, path: string): RunConfig {
+  const origin = (part: string) =>
+    ({ code: 'BAD_DATA', field: (name: string) => `${path}: ${part}${name}` }) as const;
+  const isText = (value: unknown): string | undefined => (typeof value === 'string' ? undefined : 'a text');
+  const isSize = integer(0, Number.MAX_SAFE_INTEGER);
+  const top = checkFields<Omit<RunConfig, 'text' | 'model' | 'training'>>(
+    json,
+    {
+      format: integer(FORMAT, FORMAT),
+      charloom: isText,
+      created: isText,
+      device: isText,
+      engine: isText,
+      preset: isText,
+      files: (value) => (Array.isArray(value) ? undefined : 'a list'),
+    },
+    origin(''),
+  );
+  return {
+    ...top,
+    text: checkFields<RunConfig['text']>(
+      json.text,
+      { unit: isText, minCount: integer(1, 2 ** 31 - 1), split: isText },
+      origin('text.'),
+    ),
+    model: checkModelConfig(json.model, origin('model.')),
+    training: checkTrainingConfig(json.training, origin('training.')),
+    files: top.files.map((file, i) =>
+      checkFields<FileRecord>(
+        file,
+        { name: isText, path: isText, bytes: isSize, sha256: isText },
+        origin(`files[${i}].`),
+      ),
+    ),
+  };
+}
+
+/** @throws CharloomError BAD_DATA naming the field that is wrong */
+function parseSummary(summary: Record<string, unknown>, checkpoint: string): RestoredSummary {
+  const field = (name: string): string => `${checkpoint}/manifest.json: ${name}`;
+  const origin = { code: 'BAD_DATA', field } as const;
+  const count = integer(0, Number.MAX_SAFE_INTEGER);
+  const positive = number(0, Number.MAX_VALUE);
+  return checkFields<RestoredSummary>(
+    summary,
+    {
+      epoch: count,
+      window: count,
+      seconds: positive,
+      runningLoss: (value) => (value === null ? undefined : positive(value)),
+      best: (value) => {
+        if (value === null) return undefined;
+        checkFields<Best>(value, { step: count, crossEntropy: positive }, origin);
+        return undefined;
+      },
+    },
+    origin,
+  );
+}

@@ -1,0 +1,343 @@
+/**
+ * The training loop: batches in, events out. Runs on any engine; knows no file, prints nothing.
+ *
+ * Everything that decides the next bits is in a snapshot: weights, moments, carried states, generator, data
+ * position, budget used. A run restored from a snapshot goes on exactly as one that never stopped.
+ */
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
+import type { Engine, Executable, Matrix } from '../engine/engine.ts';
+import { CharloomError } from '../errors.ts';
+import { Evaluator } from '../inference/evaluator.ts';
+import { Sampler } from '../inference/sampler.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import { initialWeights } from '../model/parameters.ts';
+import { Random } from '../random.ts';
+import { Batches } from '../text/batches.ts';
+import type { Ids } from '../text/ids.ts';
+import type { Vocabulary } from '../text/vocabulary.ts';
+import type { TrainingConfig } from './config.ts';
+import type { Best, DoneReason, EvalEvent, StepEvent, TrainingEvent } from './events.ts';
+import { Optimizer } from './optimizer.ts';
+import { learningRateAt } from './schedule.ts';
+import { HISTORY_ROWS, recordTrainingStep, type TrainingStep } from './step.ts';
+
+/** The host reads losses, and lets the event loop turn, at least this often. */
+const FLUSH_MILLISECONDS = 50;
+/** Characters of a sample event, and how they are drawn. */
+const SAMPLE_LENGTH = 300;
+const SAMPLE_OPTIONS = { temperature: 0.8, topK: 0, topP: 1, minP: 0 };
+/** Decay of the running mean of the training loss: about the last 50 steps. */
+const RUNNING_MEAN_DECAY = 0.98;
+/** An evaluation so many nats above the training loss is worth a warning, once the model has settled. */
+const WARNING_GAP = 0.5;
+const WARNING_STEP = 200;
+
+/** Sub-streams of the run's seed. */
+const STREAMS = { initialWeights: 0, training: 1, samples: 2 };
+
+/** A point in a run, complete. */
+export interface Snapshot {
+  readonly step: number;
+  /** All weights, flat; see `ParameterLayout`. */
+  readonly weights: Float32Array | Float64Array;
+  /** Optimizer moments and carried hidden states, row-major. */
+  readonly tensors: readonly { readonly matrix: Matrix; readonly values: Float32Array | Float64Array }[];
+  /** State of the generator of dropout seeds and resets. */
+  readonly generator: Uint32Array;
+  readonly epoch: number;
+  readonly window: number;
+  readonly seconds: number;
+  readonly runningLoss: number | null;
+  readonly best: Best | null;
+}
+
+/** Where checkpoints go: returns the path of the checkpoint it made. */
+export type SaveSnapshot = (snapshot: Snapshot, lastEvaluation: EvalEvent | null) => Promise<string>;
+
+export interface TrainerOptions {
+  readonly engine: Engine;
+  readonly model: LanguageModel;
+  readonly config: TrainingConfig;
+  readonly vocabulary: Vocabulary;
+  /** Ids of the training text and of the validation text (fewer than 2: no evaluation). */
+  readonly training: Ids;
+  readonly validation: Ids;
+  readonly save: SaveSnapshot;
+}
+
+export class Trainer {
+  readonly #options: TrainerOptions;
+  readonly #optimizer: Optimizer;
+  readonly #batches: Batches;
+  readonly #step: TrainingStep;
+  readonly #executable: Executable;
+  readonly #evaluator: Evaluator | undefined;
+  readonly #sampler: Sampler | undefined;
+  readonly #inputs: Int32Array;
+  readonly #targets: Int32Array;
+
+  #random: Random;
+  #stepsDone = 0;
+  #seconds = 0;
+  #runningLoss: number | null = null;
+  #best: Best | null = null;
+  #lastEvaluation: EvalEvent | null = null;
+  #savedStep = -1;
+  #warned = false;
+
+  /** Prepares all programs and draws the initial weights. @throws CharloomError BAD_DATA if the text is too short */
+  constructor(options: TrainerOptions) {
+    const { engine, model, config } = options;
+    this.#options = options;
+    this.#batches = new Batches(options.training, config.batchSize, config.sequenceLength);
+    this.#optimizer = new Optimizer(config, model);
+    this.#step = recordTrainingStep(model, config, this.#optimizer);
+    this.#executable = engine.prepare(this.#step.program);
+    if (config.evalEvery > 0 && options.validation.length > 1) this.#evaluator = new Evaluator(engine, model);
+    if (config.sampleEvery > 0) this.#sampler = new Sampler(engine, model, options.vocabulary.unknown);
+    this.#inputs = new Int32Array(config.batchSize * config.sequenceLength);
+    this.#targets = new Int32Array(config.batchSize * config.sequenceLength);
+    this.#random = new Random(config.seed, STREAMS.training);
+  }
+
+  /** Draws the initial weights from the run's seed. For wide layers this takes seconds. */
+  async initialise(): Promise<void> {
+    const { engine, model, config } = this.#options;
+    const random = new Random(config.seed, STREAMS.initialWeights);
+    engine.write(model.parameters, initialWeights(model.config, model.layout, random));
+  }
+
+  /** Matrices that a snapshot holds beside the weights. */
+  get tensors(): readonly Matrix[] {
+    return [...this.#optimizer.moments.values(), ...this.#step.state.flat()];
+  }
+
+  /** Makes `snapshot` the present. @throws CharloomError BAD_DATA if it does not fit the text */
+  restore(snapshot: Snapshot): void {
+    const { engine, model } = this.#options;
+    engine.write(model.parameters, snapshot.weights);
+    for (const { matrix, values } of snapshot.tensors) engine.write(matrix, values);
+    this.#batches.restore({ epoch: snapshot.epoch, window: snapshot.window });
+    this.#random = Random.fromState(snapshot.generator);
+    this.#stepsDone = snapshot.step;
+    this.#savedStep = snapshot.step;
+    this.#seconds = snapshot.seconds;
+    this.#runningLoss = snapshot.runningLoss;
+    this.#best = snapshot.best;
+  }
+
+  /**
+   * Trains until a budget is used up or `signal` is aborted; evaluates, samples and saves on the way and at the
+   * end.
+   * @throws CharloomError DIVERGED when the loss or the gradient is no longer finite; what is saved stays good
+   */
+  async *run(signal: AbortSignal): AsyncGenerator<TrainingEvent> {
+    const { config } = this.#options;
+    let clock = performance.now();
+    let flushed = clock;
+    /** Steps whose losses still wait on the device. */
+    let pending: Omit<
+      StepEvent,
+      'event' | 'loss' | 'gradientNorm' | 'charactersPerSecond' | 'secondsLeft'
+    >[] = [];
+    let reason: DoneReason | undefined;
+    const due = (every: number): boolean => every > 0 && this.#stepsDone % every === 0;
+
+    while (!reason) {
+      reason = signal.aborted ? 'interrupted' : this.#budgetReached();
+      if (!reason) {
+        pending.push(await this.#trainStep(pending.length));
+      }
+      const now = performance.now();
+      this.#seconds += (now - clock) / 1000;
+      clock = now;
+
+      const evaluate = reason ? this.#lastEvaluation?.step !== this.#stepsDone : due(config.evalEvery);
+      const sample = !reason && due(config.sampleEvery);
+      const checkpoint = reason !== undefined || due(config.checkpointEvery);
+      const mustRead = evaluate || sample || checkpoint || pending.length === HISTORY_ROWS;
+      if (!mustRead && now - flushed < FLUSH_MILLISECONDS) continue;
+
+      for (const event of await this.#readHistory(pending, (now - flushed) / 1000)) yield event;
+      pending = [];
+      flushed = now;
+      await yieldToEventLoop();
+
+      let isBest = false;
+      if (evaluate && reason !== 'interrupted') {
+        const evaluation = await this.#evaluate(signal);
+        if (evaluation) {
+          yield evaluation;
+          isBest = evaluation.best;
+          const warning = this.#warning(evaluation);
+          if (warning) yield { event: 'warning', step: this.#stepsDone, message: warning };
+        }
+      }
+      if (sample) yield { event: 'sample', step: this.#stepsDone, text: await this.#sample() };
+      if ((checkpoint || isBest) && this.#savedStep !== this.#stepsDone) {
+        const path = await this.#options.save(await this.#snapshot(), this.#lastEvaluation);
+        this.#savedStep = this.#stepsDone;
+        yield { event: 'checkpoint', step: this.#stepsDone, path };
+      }
+      // Evaluating, sampling and saving count against a budget of minutes, but not as training speed.
+      flushed = performance.now();
+    }
+
+    yield {
+      event: 'done',
+      step: this.#stepsDone,
+      reason,
+      seconds: this.#seconds,
+      characters: this.#stepsDone * this.#inputs.length,
+      best: this.#best,
+    };
+  }
+
+  /** Fraction of each budget that is used. */
+  #used(): Record<'epochs' | 'steps' | 'minutes', number> {
+    const { epochs, steps, minutes } = this.#options.config;
+    return {
+      epochs: epochs > 0 ? this.#epochs() / epochs : 0,
+      steps: steps > 0 ? this.#stepsDone / steps : 0,
+      minutes: minutes > 0 ? this.#seconds / (60 * minutes) : 0,
+    };
+  }
+
+  #budgetReached(): 'epochs' | 'steps' | 'minutes' | undefined {
+    const used = this.#used();
+    return (['epochs', 'steps', 'minutes'] as const).find((budget) => used[budget] >= 1);
+  }
+
+  /** Passes over the training text so far. */
+  #epochs(): number {
+    const { epoch, window } = this.#batches.position;
+    return epoch + window / this.#batches.windowsPerEpoch;
+  }
+
+  /** Runs one step; its loss will be in row `row` of the history. */
+  async #trainStep(row: number) {
+    const { engine, config } = this.#options;
+    const fraction = Math.min(1, Math.max(...Object.values(this.#used())));
+    const { epoch, startsEpoch } = this.#batches.next(this.#inputs, this.#targets);
+    const learningRate = learningRateAt(config, { step: this.#stepsDone, epoch, fraction });
+    const keep = Float32Array.from({ length: config.batchSize }, () => {
+      const reset = this.#random.uniform() < config.resetProbability;
+      return startsEpoch || reset ? 0 : 1;
+    });
+    this.#stepsDone++;
+    engine.write(this.#step.ids, this.#inputs);
+    engine.write(this.#step.targets, this.#targets);
+    engine.write(this.#step.keep, keep);
+    engine.write(this.#step.dropoutSeed, [this.#random.integer(2 ** 24)]);
+    engine.write(this.#step.historyRow, [row]);
+    engine.write(this.#optimizer.rates, this.#optimizer.ratesAt(this.#stepsDone, learningRate));
+    await this.#executable.run();
+    return { step: this.#stepsDone, epoch: this.#epochs(), learningRate, progress: fraction };
+  }
+
+  /** Reads the losses of the pending steps and makes their events. */
+  async #readHistory(
+    pending: readonly { step: number; epoch: number; learningRate: number; progress: number }[],
+    seconds: number,
+  ): Promise<StepEvent[]> {
+    if (pending.length === 0) return [];
+    const history = await this.#options.engine.read(this.#step.history.slice(0, pending.length));
+    const charactersPerSecond = (pending.length * this.#inputs.length) / Math.max(seconds, 1e-9);
+    return pending.map((step, row) => {
+      const loss = history[2 * row]!;
+      const gradientNorm = history[2 * row + 1]!;
+      if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+        throw new CharloomError(
+          'DIVERGED',
+          `training diverged at step ${step.step}: the loss is ${loss}, the gradient norm ${gradientNorm}`,
+          'lower --learning-rate, set --clip-norm, or use --cell lstm or gru; the last checkpoint is still good',
+        );
+      }
+      this.#runningLoss ??= loss;
+      this.#runningLoss += (1 - RUNNING_MEAN_DECAY) * (loss - this.#runningLoss);
+      return {
+        event: 'step',
+        loss,
+        gradientNorm,
+        charactersPerSecond,
+        secondsLeft: this.#secondsLeft(),
+        ...step,
+      };
+    });
+  }
+
+  /** At the speed of the run so far. */
+  #secondsLeft(): number {
+    const fraction = Math.max(...Object.values(this.#used()));
+    return fraction > 0 ? Math.max(0, this.#seconds * (1 / fraction - 1)) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Undefined if there is nothing to evaluate on, or the signal came first. */
+  async #evaluate(signal: AbortSignal): Promise<EvalEvent | undefined> {
+    if (!this.#evaluator) return undefined;
+    let figures: Awaited<ReturnType<Evaluator['evaluate']>>;
+    try {
+      figures = await this.#evaluator.evaluate(this.#options.validation, { signal });
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
+    }
+    const { crossEntropy, bitsPerCharacter, perplexity } = figures;
+    const best = !this.#best || crossEntropy < this.#best.crossEntropy;
+    if (best) this.#best = { step: this.#stepsDone, crossEntropy };
+    this.#lastEvaluation = {
+      event: 'eval',
+      split: 'validation',
+      step: this.#stepsDone,
+      crossEntropy,
+      bitsPerCharacter,
+      perplexity,
+      trainingLoss: this.#runningLoss,
+      best,
+    };
+    return this.#lastEvaluation;
+  }
+
+  /** Says once that validation is far above training, and what may be the cause. */
+  #warning({ step, crossEntropy, trainingLoss }: EvalEvent): string | undefined {
+    const { loss, resetProbability } = this.#options.config;
+    const gap = crossEntropy - (trainingLoss ?? crossEntropy);
+    if (this.#warned || loss !== 'cross-entropy' || step < WARNING_STEP || gap < WARNING_GAP)
+      return undefined;
+    this.#warned = true;
+    const cause =
+      resetProbability === 0
+        ? 'the model may have lost the zero state (set --reset-probability) or memorises the text'
+        : 'the model memorises its text: more text, more --dropout or a smaller --hidden helps';
+    return `validation is ${gap.toFixed(2)} nats above the training loss: ${cause}`;
+  }
+
+  async #sample(): Promise<string> {
+    const { vocabulary, config, training } = this.#options;
+    // A generator of its own, so that sampling does not change the run.
+    const random = new Random(config.seed, STREAMS.samples + this.#stepsDone);
+    const decoder = vocabulary.decoder();
+    let text = '';
+    this.#sampler!.reset();
+    for await (const [id] of this.#sampler!.sample(training[0]!, SAMPLE_LENGTH, SAMPLE_OPTIONS, [random])) {
+      text += decoder.push(id!);
+    }
+    return text + decoder.end();
+  }
+
+  async #snapshot(): Promise<Snapshot> {
+    const { engine, model } = this.#options;
+    const tensors: { matrix: Matrix; values: Float32Array | Float64Array }[] = [];
+    for (const matrix of this.tensors) tensors.push({ matrix, values: await engine.read(matrix) });
+    return {
+      step: this.#stepsDone,
+      weights: await engine.read(model.parameters),
+      tensors,
+      generator: this.#random.state,
+      ...this.#batches.position,
+      seconds: this.#seconds,
+      runningLoss: this.#runningLoss,
+      best: this.#best,
+    };
+  }
+}
