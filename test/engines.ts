@@ -1,0 +1,31 @@
+/** The engines that the tests run on. */
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import type { Engine } from '../src/engine/engine.ts';
+import { openEngine } from '../src/engine/open.ts';
+import { CharloomError } from '../src/errors.ts';
+
+/** Engines that compute on any processor, by the names of `--device`. */
+export const ENGINES = ['reference', 'simd'] as const;
+
+/** Runs `body` on the named engine and closes it; where the engine cannot run the test is skipped, with the reason. */
+export async function withEngine(
+  t: TestContext,
+  name: string,
+  body: (engine: Engine) => Promise<void>,
+): Promise<void> {
+  let engine: Engine;
+  try {
+    engine = await openEngine(name);
+  } catch (error) {
+    if (!(error instanceof CharloomError) || error.code !== 'UNAVAILABLE') throw error;
+    t.skip(error.message);
+    return;
+  }
+  try {
+    assert.equal(engine.description.name, name, 'the engine asked for is the one that runs');
+    await body(engine);
+  } finally {
+    await engine.close();
+  }
+}
