@@ -1,0 +1,97 @@
+/** `charloom sample --interactive`: a conversation of prompts and continuations. */
+import { createInterface } from 'node:readline/promises';
+import type { SamplingOptions } from '../inference/distribution.ts';
+import { Sampler } from '../inference/sampler.ts';
+import { StopFilter } from '../inference/stop-filter.ts';
+import { Random } from '../random.ts';
+import type { OpenModel } from './open-model.ts';
+import { interruption } from './signals.ts';
+import { note, print } from './terminal/output.ts';
+import { printable } from './terminal/printable.ts';
+import { isLive } from './terminal/style.ts';
+
+const HELP = `The model goes on from each line you type, and remembers what came before.
+  /reset            forget everything
+  /temperature T    draw safer (below 1) or wilder (above 1)
+  /length N         characters per answer
+  /quit             end (also Ctrl-D); Ctrl-C stops an answer`;
+
+/**
+ * Reads lines from stdin until it ends, and prints how the model goes on from each.
+ * @param prompt what the model has read before the first line
+ */
+export async function converse(
+  { run, model, engine }: OpenModel,
+  prompt: string,
+  sampling: SamplingOptions,
+  defaultLength: number,
+  seed: number,
+  stop: string,
+): Promise<void> {
+  const { vocabulary } = run;
+  const sampler = new Sampler(engine, model, vocabulary.unknown);
+  const random = new Random(seed);
+  let options = sampling;
+  let length = defaultLength;
+  /** Read by the user and the model, but not yet by the network: it reads the last symbol when it draws. */
+  let unread = Array.from(vocabulary.encode(prompt).ids);
+
+  const live = isLive() && process.stdin.isTTY === true;
+  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: live });
+  let answering = false;
+  let stopped = false;
+  // In raw mode Ctrl-C is a key press; it ends the answer, or, where there is none, the conversation.
+  lines.on('SIGINT', () => {
+    if (answering) stopped = true;
+    else lines.close();
+  });
+  interruption.signal.addEventListener('abort', () => lines.close());
+  if (live) {
+    note(HELP);
+    lines.setPrompt('> ');
+    lines.prompt();
+  }
+  for await (const line of lines) {
+    const [command, argument] = line.trim().split(/\s+/);
+    const value = Number(argument);
+    if (command === '/quit') break;
+    if (command === '/reset') {
+      sampler.reset();
+      unread = [];
+    } else if (command === '/temperature' && value >= 0) {
+      options = { ...options, temperature: value };
+    } else if (command === '/length' && Number.isInteger(value) && value >= 0) {
+      length = value;
+    } else if (command?.startsWith('/')) {
+      note(HELP);
+    } else {
+      const { ids, unknownCount } = vocabulary.encode(line);
+      if (unknownCount > 0) note(`(${unknownCount} characters are unknown to the model)`);
+      unread.push(...ids);
+      answering = true;
+      stopped = false;
+      await answer();
+      answering = false;
+    }
+    if (interruption.signal.aborted) break;
+    if (live) lines.prompt();
+  }
+  lines.close();
+
+  async function answer(): Promise<void> {
+    const last = unread.pop() ?? vocabulary.idOf('\n');
+    await sampler.feed(unread);
+    unread = [last];
+    const decoder = vocabulary.decoder();
+    const filter = new StopFilter(stop);
+    const show = (text: string): Promise<void> => print(process.stdout.isTTY ? printable(text) : text);
+    for await (const [id] of sampler.sample(last, length, options, [random])) {
+      unread = [id!];
+      await show(filter.push(decoder.push(id!)));
+      if (filter.found || stopped || interruption.signal.aborted) break;
+      // Lets a key press through.
+      await new Promise(setImmediate);
+    }
+    await show(`${filter.push(decoder.end())}${filter.end()}\n`);
+  }
+}

@@ -1,0 +1,16 @@
+/** Starts the command line: runs the program, turns what it throws into a message and an exit status. */
+import { report } from './errors.ts';
+import { createProgram } from './program.ts';
+import { interruption } from './signals.ts';
+import { StdoutClosed } from './terminal/output.ts';
+
+const program = createProgram();
+try {
+  await program.parseAsync();
+  process.exitCode = interruption.exitCode ?? process.exitCode ?? 0;
+} catch (error) {
+  const quiet = error instanceof StdoutClosed;
+  process.exitCode = interruption.exitCode ?? (quiet ? 0 : report(error, program.opts().debug === true));
+}
+// Nothing is left to do, but a terminal that was read, or a worker, may keep the event loop alive.
+process.exit();

@@ -1,0 +1,46 @@
+/** The command line: every subcommand, its help, and nothing of its work. */
+import { Command } from 'commander';
+import { corpusCommand } from './corpus.ts';
+import { devicesCommand } from './devices.ts';
+import { evalCommand } from './eval.ts';
+import { examples } from './help.ts';
+import { infoCommand } from './info.ts';
+import { resumeCommand } from './resume.ts';
+import { sampleCommand } from './sample.ts';
+import { trainCommand } from './train.ts';
+import { version } from './version.ts';
+
+export function createProgram(): Command {
+  const program = new Command('charloom')
+    .description(
+      'Train character-level RNN, LSTM and GRU networks on text, sample from them, measure perplexity.',
+    )
+    .version(version())
+    .option('--debug', 'show the stack of an error')
+    .addHelpText(
+      'before',
+      examples(
+        'charloom train book.txt                            train, save to runs/book',
+        'charloom sample runs/book --prompt "The "          write text in its manner',
+        'charloom eval runs/book other.txt                  cross-entropy, bits per character, perplexity',
+      ),
+    );
+  const commands = [
+    trainCommand(),
+    resumeCommand(),
+    sampleCommand(),
+    evalCommand(),
+    infoCommand(),
+    devicesCommand(),
+    corpusCommand(),
+  ];
+  for (const command of commands) program.addCommand(command);
+  // Errors are thrown to main.ts, also from subcommands of subcommands.
+  const throwErrors = (command: Command): void => {
+    command.exitOverride().showHelpAfterError(`(see 'charloom ${command.name()} --help')`);
+    for (const sub of command.commands) throwErrors(sub);
+  };
+  throwErrors(program);
+  program.showHelpAfterError("(see 'charloom --help')");
+  return program;
+}

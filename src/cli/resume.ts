@@ -1,0 +1,75 @@
+/** `charloom resume`: goes on with a run exactly where it stopped. */
+import { Command } from 'commander';
+import { openEngine } from '../engine/open.ts';
+import { LanguageModel } from '../model/language-model.ts';
+import { checkTrainingConfig } from '../training/config.ts';
+import { Run } from '../training/run.ts';
+import { Trainer } from '../training/trainer.ts';
+import { examples } from './help.ts';
+import { deviceOption, flagOf } from './options.ts';
+import { readRunCorpus } from './run-corpus.ts';
+import { runTraining } from './run-training.ts';
+import { budgetOptions } from './settings.ts';
+import { waiting } from './terminal/wait.ts';
+
+interface ResumeOptions {
+  readonly epochs?: number;
+  readonly steps?: number;
+  readonly minutes?: number;
+  readonly device?: string;
+  readonly json?: boolean;
+}
+
+export function resumeCommand(): Command {
+  const command = new Command('resume')
+    .description('go on with a run where it stopped')
+    .argument('<run>', 'run folder')
+    .argument('[files...]', "where the run's text is now, if it has moved");
+  for (const option of budgetOptions()) command.addOption(option);
+  const device = deviceOption();
+  device.default(undefined, 'that of the run');
+  return command
+    .addOption(device)
+    .option('--json', 'print every event as a line of JSON')
+    .addHelpText(
+      'before',
+      examples(
+        'charloom resume runs/book',
+        'charloom resume runs/book --minutes 30     until 30 minutes in total, from the start of the run',
+      ),
+    )
+    .action(resume);
+}
+
+async function resume(path: string, files: string[], options: ResumeOptions): Promise<void> {
+  const run = await Run.open(path);
+  run.lock();
+  try {
+    const { epochs, steps, minutes } = options;
+    if (epochs !== undefined || steps !== undefined || minutes !== undefined) {
+      const budgets = { epochs: epochs ?? 0, steps: steps ?? 0, minutes: minutes ?? 0 };
+      const origin = { code: 'USAGE', field: flagOf } as const;
+      await run.change({
+        training: checkTrainingConfig({ ...run.config.training, ...budgets }, origin),
+      });
+    }
+    const device = options.device ?? run.config.device;
+    const engine = await openEngine(device);
+    await run.change({ device, engine: engine.description.name });
+    const corpus = await waiting('reading the text', readRunCorpus(run, files));
+    const model = new LanguageModel(run.config.model);
+    const trainer = new Trainer({
+      engine,
+      model,
+      config: run.config.training,
+      vocabulary: run.vocabulary,
+      training: corpus.train,
+      validation: corpus.validation,
+      save: (snapshot, evaluation) => run.save(model.layout, snapshot, evaluation),
+    });
+    trainer.restore(await run.restore(model.layout, trainer.tensors));
+    await runTraining(run, trainer, engine, corpus, model.layout.count, options.json === true);
+  } finally {
+    run.close();
+  }
+}

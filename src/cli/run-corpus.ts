@@ -1,0 +1,45 @@
+/** The text that a run was trained on, read again. */
+import { CharloomError } from '../errors.ts';
+import { type Corpus, loadCorpus } from '../text/corpus.ts';
+import { parseSplit } from '../text/split.ts';
+import type { Run } from '../training/run.ts';
+
+/**
+ * Reads the run's text with the run's vocabulary and split, and makes sure that it is the same text.
+ *
+ * @param paths where the files are now; none: where they were
+ * @throws CharloomError NO_INPUT if they are not there, BAD_DATA if they have changed
+ */
+export async function readRunCorpus(run: Run, paths: readonly string[]): Promise<Corpus> {
+  const { files, text } = run.config;
+  const hint = `say where it is now: charloom resume ${run.dir} FILE`;
+  if (paths.length === 0 && files.some(({ path }) => path === '-')) {
+    throw new CharloomError(
+      'NO_INPUT',
+      'the text of this run came from standard input and is not kept',
+      hint,
+    );
+  }
+  let corpus: Corpus;
+  try {
+    corpus = await loadCorpus(paths.length > 0 ? paths : files.map(({ path }) => path), {
+      split: parseSplit(text.split),
+      vocabulary: run.vocabulary,
+    });
+  } catch (error) {
+    if (error instanceof CharloomError && error.code === 'NO_INPUT') {
+      throw new CharloomError('NO_INPUT', `the text of this run: ${error.message}`, hint);
+    }
+    throw error;
+  }
+  const changed = corpus.files.findIndex(({ sha256 }, i) => sha256 !== files[i]?.sha256);
+  if (changed >= 0 || corpus.files.length !== files.length) {
+    const was = files[Math.max(0, changed)];
+    throw new CharloomError(
+      'BAD_DATA',
+      `${corpus.files[Math.max(0, changed)]!.path} is not the text this run was trained on`,
+      was ? `it had ${was.bytes} bytes and the sha256 ${was.sha256}` : '',
+    );
+  }
+  return corpus;
+}

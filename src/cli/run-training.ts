@@ -1,0 +1,77 @@
+/** What `train` and `resume` share: showing the events of a run, ending in good order. */
+import type { Engine } from '../engine/engine.ts';
+import type { Corpus } from '../text/corpus.ts';
+import type { DoneEvent } from '../training/events.ts';
+import type { Run } from '../training/run.ts';
+import type { Trainer } from '../training/trainer.ts';
+import { interruption } from './signals.ts';
+import { count, duration } from './terminal/format.ts';
+import { note, printJson } from './terminal/output.ts';
+import { styled } from './terminal/style.ts';
+import { TrainingDisplay } from './terminal/training-display.ts';
+
+/**
+ * Trains until a budget or a signal ends it.
+ * @param parameters number of weights, for the first lines
+ * @param json whether every event is printed on stdout
+ */
+export async function runTraining(
+  run: Run,
+  trainer: Trainer,
+  engine: Engine,
+  corpus: Corpus,
+  parameters: number,
+  json: boolean,
+): Promise<void> {
+  const { model, training, text, ...rest } = run.config;
+  introduce(run, engine, corpus, parameters);
+  if (json) {
+    await printJson({ event: 'start', run: run.dir, parameters, ...rest, ...text, ...model, ...training });
+  }
+  const display = new TrainingDisplay();
+  let done: DoneEvent | undefined;
+  try {
+    for await (const event of trainer.run(interruption.signal)) {
+      await run.record(event);
+      if (json) await printJson(event);
+      display.show(event);
+      if (event.event === 'done') done = event;
+    }
+  } finally {
+    display.close();
+  }
+  if (done) conclude(run, done);
+}
+
+/** What is trained, on which text, by which engine, where to. */
+function introduce(run: Run, engine: Engine, corpus: Corpus, parameters: number): void {
+  const style = styled(process.stderr);
+  const { model, training, files } = run.config;
+  const cell = model.cell === 'rnn' ? `RNN (${model.activation})` : model.cell.toUpperCase();
+  const input = model.embedding > 0 ? `embedding ${model.embedding}` : 'one-hot input';
+  const names = files.map(({ name }) => name).join(' ');
+  note(
+    `${style.bold(names)}  ${count(corpus.ids.length)} ${run.vocabulary.unit}s, ${run.vocabulary.size - 1} different; ` +
+      `training ${count(corpus.train.length)}, validation ${count(corpus.validation.length)}, test ${count(corpus.test.length)}`,
+  );
+  note(
+    `${style.bold(`${cell} ${model.layers}x${model.hidden}`)}, ${input}, ${count(parameters)} parameters; ` +
+      `batches of ${training.batchSize} x ${training.sequenceLength}; ${engine.description.name}: ${engine.description.detail}`,
+  );
+  note(`saved in ${style.bold(run.dir)}`);
+}
+
+/** How it ended, and what can be done next. */
+function conclude(run: Run, { step, reason, seconds, best }: DoneEvent): void {
+  const style = styled(process.stderr);
+  const figure = best
+    ? `; best validation ${best.crossEntropy.toFixed(4)} nats (${(best.crossEntropy / Math.LN2).toFixed(3)} bits per character) at step ${best.step}`
+    : '';
+  if (reason === 'interrupted') {
+    note(`${style.yellow('interrupted')} and saved at step ${step} after ${duration(seconds)}${figure}`);
+    note(`go on with:  charloom resume ${run.dir}`);
+  } else {
+    note(`${style.green('done')}: ${step} steps in ${duration(seconds)}${figure}`);
+    note(`try:  charloom sample ${run.dir}`);
+  }
+}

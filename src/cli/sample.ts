@@ -1,0 +1,240 @@
+/** `charloom sample`: text in the manner of a model, shown as it is drawn. */
+import { randomInt } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { CharloomError } from '../errors.ts';
+import { checkFields, integer, number } from '../fields.ts';
+import type { SamplingOptions } from '../inference/distribution.ts';
+import { Sampler } from '../inference/sampler.ts';
+import { StopFilter } from '../inference/stop-filter.ts';
+import { Random } from '../random.ts';
+import type { Vocabulary } from '../text/vocabulary.ts';
+import { examples } from './help.ts';
+import { converse } from './interactive.ts';
+import { type OpenModel, openModel } from './open-model.ts';
+import { checkpointOption, deviceOption, flagOf, numberOption } from './options.ts';
+import { interruption } from './signals.ts';
+import { count } from './terminal/format.ts';
+import { note, print, printJson } from './terminal/output.ts';
+import { printable } from './terminal/printable.ts';
+import { isLive, styled } from './terminal/style.ts';
+
+const MAX_SEED = 2 ** 32 - 1;
+/** Texts drawn side by side; more are drawn in several rounds. */
+const MAX_STREAMS = 64;
+/** Drawn characters are written out at least this often. */
+const FLUSH_MILLISECONDS = 30;
+
+interface SampleOptions extends SamplingOptions {
+  readonly length: number;
+  readonly count: number;
+  readonly seed: number;
+}
+
+interface CommandOptions extends SampleOptions {
+  readonly prompt?: string;
+  readonly promptFile?: string;
+  readonly stop: string;
+  readonly interactive?: boolean;
+  readonly checkpoint: string;
+  readonly device: string;
+  readonly json?: boolean;
+}
+
+export function sampleCommand(): Command {
+  return new Command('sample')
+    .description('write text in the manner of a model')
+    .argument('<model>', 'run folder or checkpoint folder')
+    .option('--prompt <text>', 'text to go on from')
+    .option('--prompt-file <file>', 'file with the text to go on from')
+    .addOption(numberOption('--length <n>', 'characters to draw').default(500))
+    .addOption(
+      numberOption('--temperature <t>', 'below 1 safer, above 1 wilder, 0 = always the likeliest').default(
+        0.8,
+      ),
+    )
+    .addOption(numberOption('--top-k <k>', 'draw from the k likeliest characters; 0 = all').default(0))
+    .addOption(
+      numberOption(
+        '--top-p <p>',
+        'draw from the likeliest characters that reach p together; 1 = all',
+      ).default(1),
+    )
+    .addOption(
+      numberOption('--min-p <p>', 'leave out what is less than p times as likely as the likeliest').default(
+        0,
+      ),
+    )
+    .option('--stop <string>', 'end where this string comes (it is not printed)', '')
+    .addOption(numberOption('--count <n>', 'texts to draw').default(1))
+    .addOption(numberOption('--seed <n>', 'same seed, same text (default: a new one each time)'))
+    .option('--interactive', 'type prompts, read how the model goes on')
+    .addOption(checkpointOption())
+    .addOption(deviceOption())
+    .option('--json', 'print one JSON object per text')
+    .addHelpText(
+      'before',
+      examples(
+        'charloom sample runs/book --prompt "The "',
+        'charloom sample runs/book --temperature 0.5 --top-p 0.95 --length 2000 --seed 7',
+        'charloom sample runs/book --interactive',
+      ),
+    )
+    .action(sample);
+}
+
+async function sample(path: string, options: CommandOptions): Promise<void> {
+  const checked = checkFields<SampleOptions>(
+    { ...options, seed: options.seed ?? randomInt(MAX_SEED) },
+    {
+      length: integer(0, 1e9),
+      temperature: number(0, 1e6),
+      topK: integer(0, 1e9),
+      topP: number(Number.MIN_VALUE, 1, 'a number above 0, at most 1'),
+      minP: number(0, 1),
+      count: integer(1, 1e6),
+      seed: integer(0, MAX_SEED),
+    },
+    { code: 'USAGE', field: flagOf },
+  );
+  const prompt = await readPrompt(options);
+  const opened = await openModel(path, options);
+  if (options.interactive) {
+    if (options.json || checked.count > 1) {
+      throw new CharloomError(
+        'USAGE',
+        '--interactive draws one text at a time, for people',
+        'leave --json and --count out',
+      );
+    }
+    return converse(opened, prompt, checked, checked.length, checked.seed, options.stop);
+  }
+  const { ids, unknownCount } = opened.run.vocabulary.encode(prompt, 'the prompt');
+  if (unknownCount > 0) {
+    note(
+      `${unknownCount} characters of the prompt are not in the model's vocabulary and are read as the unknown symbol`,
+    );
+  }
+  let drawn = 0;
+  const start = performance.now();
+  for (let first = 0; first < checked.count && !interruption.signal.aborted; first += MAX_STREAMS) {
+    const texts = await drawTexts(opened, ids, first, checked, options, prompt);
+    drawn += texts;
+  }
+  const charactersPerSecond = drawn / ((performance.now() - start) / 1000);
+  if (!options.json && isLive()) {
+    note(styled(process.stderr).dim(`seed ${checked.seed}, ${count(charactersPerSecond)} characters/s`));
+  }
+}
+
+/** Draws up to `MAX_STREAMS` texts side by side, from number `first` on; returns the characters drawn. */
+async function drawTexts(
+  { run, model, engine }: OpenModel,
+  prompt: ArrayLike<number>,
+  first: number,
+  options: SampleOptions,
+  { stop, json }: Pick<CommandOptions, 'stop' | 'json'>,
+  promptText: string,
+): Promise<number> {
+  const { vocabulary } = run;
+  const streams = Math.min(MAX_STREAMS, options.count - first);
+  const sampler = new Sampler(engine, model, vocabulary.unknown, streams);
+  const seeds = Array.from({ length: streams }, (_, i) => (options.seed + first + i) % (MAX_SEED + 1));
+  const generators = seeds.map((seed) => new Random(seed));
+  const texts = seeds.map(() => new GeneratedText(vocabulary, stop));
+  // One text is shown while it grows, several one after the other.
+  const live = options.count === 1 && !json;
+  const show = (text: string): Promise<void> => print(process.stdout.isTTY ? printable(text) : text);
+
+  const start = performance.now();
+  const [last, ...earlier] = [...startOf(prompt, vocabulary, generators[0]!)].reverse();
+  await sampler.feed(earlier.reverse());
+  if (live) await show(promptText);
+  let shown = 0;
+  let flushed = performance.now();
+  for await (const ids of sampler.sample(last!, options.length, options, generators)) {
+    texts.forEach((text, b) => {
+      text.push(ids[b]!);
+    });
+    if (live && performance.now() - flushed > FLUSH_MILLISECONDS) {
+      await show(texts[0]!.text.slice(shown));
+      shown = texts[0]!.text.length;
+      flushed = performance.now();
+    }
+    if (interruption.signal.aborted || texts.every((text) => text.finished)) break;
+  }
+  const seconds = (performance.now() - start) / 1000;
+  for (const text of texts) text.end();
+  const characters = texts.reduce((sum, text) => sum + text.characters, 0);
+  if (live) {
+    await show(`${texts[0]!.text.slice(shown)}\n`);
+  } else {
+    for (const [b, { text, characters: own }] of texts.entries()) {
+      if (json) {
+        const charactersPerSecond = characters / seconds;
+        await printJson({ text, prompt: promptText, characters: own, seed: seeds[b], charactersPerSecond });
+      } else {
+        await show(`${first + b > 0 ? '\n---\n' : ''}${promptText}${text}\n`);
+      }
+    }
+  }
+  return characters;
+}
+
+/** One text as it grows. */
+class GeneratedText {
+  text = '';
+  characters = 0;
+  readonly #decoder: ReturnType<Vocabulary['decoder']>;
+  readonly #filter: StopFilter;
+
+  constructor(vocabulary: Vocabulary, stop: string) {
+    this.#decoder = vocabulary.decoder();
+    this.#filter = new StopFilter(stop);
+  }
+
+  get finished(): boolean {
+    return this.#filter.found;
+  }
+
+  push(id: number): void {
+    if (this.finished) return;
+    this.characters++;
+    this.text += this.#filter.push(this.#decoder.push(id));
+  }
+
+  end(): void {
+    this.text += this.#filter.push(this.#decoder.end());
+    this.text += this.#filter.end();
+  }
+}
+
+/**
+ * What the model reads before the first draw: the prompt, or, without one, a line break, after which texts
+ * begin; a vocabulary without line breaks starts with any of its symbols.
+ */
+export function startOf(prompt: ArrayLike<number>, vocabulary: Vocabulary, random: Random): number[] {
+  if (prompt.length > 0) return Array.from(prompt);
+  const newline = vocabulary.idOf('\n');
+  if (newline !== vocabulary.unknown) return [newline];
+  const id = random.integer(vocabulary.size - 1);
+  return [id >= vocabulary.unknown ? id + 1 : id];
+}
+
+async function readPrompt({ prompt, promptFile }: CommandOptions): Promise<string> {
+  if (promptFile === undefined) return prompt ?? '';
+  if (prompt !== undefined) {
+    throw new CharloomError('USAGE', '--prompt and --prompt-file were both given', 'give one of them');
+  }
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(promptFile);
+  } catch (error) {
+    throw new CharloomError('NO_INPUT', `--prompt-file ${promptFile}: ${(error as Error).message}`);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new CharloomError('BAD_DATA', `--prompt-file ${promptFile} is not UTF-8 text`);
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * The settings of a training run and where they come from: a preset, then a configuration file, then options;
+ * the later one wins.
+ */
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { CharloomError } from '../errors.ts';
+import { checkFields, choice, integer, type Origin } from '../fields.ts';
+import { ACTIVATIONS, CELLS, checkModelConfig, type ModelConfig } from '../model/config.ts';
+import { LOSSES } from '../model/loss.ts';
+import { parseSplit } from '../text/split.ts';
+import { UNITS, type Unit } from '../text/symbols.ts';
+import { checkTrainingConfig, OPTIMIZERS, SCHEDULES, type TrainingConfig } from '../training/config.ts';
+import { PRESETS } from '../training/presets.ts';
+import { flagOf, numberOption } from './options.ts';
+
+/** How the text is read. */
+export interface TextSettings {
+  readonly unit: Unit;
+  readonly minCount: number;
+  /** Training/validation/test in percent, as given. */
+  readonly split: string;
+}
+
+export interface RunSettings {
+  readonly preset: string;
+  readonly text: TextSettings;
+  readonly model: Omit<ModelConfig, 'vocabulary'>;
+  readonly training: TrainingConfig;
+}
+
+const TEXT_DEFAULTS: TextSettings = { unit: 'character', minCount: 1, split: '90/5/5' };
+
+/** Budgets, also options of `resume`. */
+export const budgetOptions = (): Option[] => [
+  numberOption('--epochs <n>', 'stop after this many passes over the training text'),
+  numberOption('--steps <n>', 'stop after this many training steps'),
+  numberOption('--minutes <n>', 'stop after this much training time'),
+];
+
+/** Every option that is a setting; its name in camel case is the setting's name. */
+const groups: readonly (readonly [heading: string, options: () => Option[]])[] = [
+  [
+    'Model:',
+    () => [
+      new Option('--cell <name>', 'recurrent cell').choices(CELLS),
+      new Option('--activation <name>', 'f of the textbook RNN').choices(ACTIVATIONS),
+      numberOption('--layers <n>', 'stacked recurrent layers'),
+      numberOption('--hidden <n>', 'hidden units per layer'),
+      numberOption('--embedding <n>', 'width of the learned embedding; 0 = one-hot input'),
+      numberOption('--dropout <p>', 'dropout on the non-recurrent connections'),
+    ],
+  ],
+  [
+    'Text:',
+    () => [
+      new Option('--unit <name>', 'what a symbol is').choices(UNITS),
+      numberOption('--min-count <n>', 'symbols seen less often become the unknown symbol'),
+      new Option('--split <t/v/t>', 'training/validation/test in percent, contiguous (default 90/5/5)'),
+    ],
+  ],
+  ['Budget (whichever ends first; options replace the budgets of the preset):', budgetOptions],
+  [
+    'Optimization:',
+    () => [
+      numberOption('--batch-size <B>', 'parallel streams of text'),
+      numberOption('--sequence-length <T>', 'steps of truncated backpropagation through time'),
+      new Option('--loss <name>', 'training loss').choices(LOSSES),
+      new Option('--optimizer <name>', 'optimizer').choices(OPTIMIZERS),
+      numberOption('--learning-rate <rate>', 'peak learning rate'),
+      new Option('--schedule <name>', 'learning rate over the budget').choices(SCHEDULES),
+      numberOption('--warmup <steps>', 'steps of linear warm-up'),
+      numberOption('--decay-rate <factor>', 'schedule step: factor per epoch'),
+      numberOption('--decay-after <epochs>', 'schedule step: epochs before the first decay'),
+      numberOption('--clip-norm <norm>', 'clip the gradient to this global norm; 0 = off'),
+      numberOption('--weight-decay <rate>', 'weight decay (decoupled with adamw), not on biases'),
+      numberOption('--reset-probability <p>', 'chance per stream and step to start from the zero state'),
+    ],
+  ],
+  [
+    'Reporting:',
+    () => [
+      numberOption('--eval-every <steps>', 'evaluate on the validation text; 0 = never'),
+      numberOption('--sample-every <steps>', 'show generated text; 0 = never'),
+      numberOption('--checkpoint-every <steps>', 'save; 0 = only at the end and at a new best'),
+    ],
+  ],
+  ['Reproducibility:', () => [numberOption('--seed <n>', 'seed of everything that is random')]],
+];
+
+/** Adds all settings to a command as options. */
+export function addSettingOptions(command: Command): void {
+  for (const [heading, options] of groups) {
+    for (const option of options()) command.addOption(option.helpGroup(heading));
+  }
+  command.addOption(
+    new Option('--preset <name>', 'settings to start from')
+      .choices(Object.keys(PRESETS))
+      .helpGroup('Settings:'),
+  );
+  command.addOption(
+    new Option('--config <file>', "JSON file of settings, or a run's config.json").helpGroup('Settings:'),
+  );
+}
+
+const SETTING_NAMES = new Set(
+  groups.flatMap(([, options]) => options().map((option) => option.attributeName())),
+);
+
+/** Options as commander parsed them. */
+export type ParsedOptions = Readonly<Record<string, unknown>>;
+
+/**
+ * Puts preset, configuration file and options together and checks every setting.
+ * @throws CharloomError USAGE for a wrong value, NO_INPUT or BAD_DATA for a wrong configuration file
+ */
+export function settingsFrom(options: ParsedOptions): RunSettings {
+  const file = typeof options.config === 'string' ? readConfigFile(options.config) : {};
+  const given = Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => SETTING_NAMES.has(name) && value !== undefined),
+  );
+  const preset = String(options.preset ?? file.preset ?? 'default');
+  if (!Object.hasOwn(PRESETS, preset)) {
+    throw new CharloomError(
+      'USAGE',
+      `unknown preset '${preset}'`,
+      `choose one of ${Object.keys(PRESETS).join(', ')}`,
+    );
+  }
+  const own = { ...file, ...given };
+  // A budget of one's own replaces the preset's, whichever kind that is.
+  const budgets = ['epochs', 'steps', 'minutes'];
+  const base = Object.entries(PRESETS[preset]!.settings).map(([name, value]) =>
+    budgets.includes(name) && budgets.some((budget) => Object.hasOwn(own, budget))
+      ? [name, 0]
+      : [name, value],
+  );
+  const merged = { ...TEXT_DEFAULTS, ...Object.fromEntries(base), ...own };
+
+  const origin: Origin = { code: 'USAGE', field: flagOf };
+  const { vocabulary: _, ...model } = checkModelConfig({ ...merged, vocabulary: 2 }, origin);
+  const training = checkTrainingConfig(merged, origin);
+  if (training.epochs === 0 && training.steps === 0 && training.minutes === 0) {
+    throw new CharloomError('USAGE', 'there is no budget', 'give --epochs, --steps or --minutes');
+  }
+  const text = checkFields<TextSettings>(
+    merged,
+    {
+      unit: choice(UNITS),
+      minCount: integer(1, 2 ** 31 - 1),
+      split: (value) => (typeof value === 'string' ? undefined : 'a text like 90/5/5'),
+    },
+    origin,
+  );
+  parseSplit(text.split);
+  return { preset, text, model, training };
+}
+
+/** A flat object of settings; the parts of a run's config.json are flattened. */
+function readConfigFile(path: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new CharloomError('NO_INPUT', `--config ${path}: ${(error as Error).message}`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new CharloomError('BAD_DATA', `--config ${path} is not JSON: ${(error as Error).message}`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new CharloomError('BAD_DATA', `--config ${path}: expected a JSON object of settings`);
+  }
+  const isRun = Object.hasOwn(value, 'training') && Object.hasOwn(value, 'model');
+  const parts = isRun
+    ? ['model', 'training', 'text'].map((part): unknown => Reflect.get(value, part))
+    : [value];
+  const settings = Object.fromEntries(parts.flatMap((part) => Object.entries(part ?? {})));
+  if (isRun) delete settings.vocabulary;
+  for (const name of Object.keys(settings)) {
+    if (name !== 'preset' && !SETTING_NAMES.has(name)) {
+      throw new CharloomError(
+        'BAD_DATA',
+        `--config ${path}: there is no setting '${name}'`,
+        `settings are named like the options, in camel case: ${[...SETTING_NAMES].join(', ')}`,
+      );
+    }
+  }
+  return settings;
+}

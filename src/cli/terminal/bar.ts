@@ -1,0 +1,66 @@
+/** Work of known length on stderr: a bar on a terminal, redrawn in place; elsewhere a plain line now and then. */
+import { count, duration } from './format.ts';
+import { note } from './output.ts';
+import { isLive, styled } from './style.ts';
+
+const REDRAW_MILLISECONDS = 100;
+const PLAIN_LINE_MILLISECONDS = 5000;
+const BAR_WIDTH = 24;
+
+export class ProgressBar {
+  readonly #label: string;
+  readonly #total: number | undefined;
+  readonly #amount: (value: number) => string;
+  readonly #live = isLive();
+  readonly #style = styled(process.stderr);
+  readonly #started = performance.now();
+  #shown = performance.now();
+  #drawn = false;
+
+  /**
+   * @param label what is being done
+   * @param total undefined where it is not known
+   * @param amount how an amount is written; default: a plain count
+   */
+  constructor(label: string, total: number | undefined, amount: (value: number) => string = count) {
+    this.#label = label;
+    this.#total = total;
+    this.#amount = amount;
+  }
+
+  /** To be called often: it is shown only now and then. */
+  update(done: number, total = this.#total): void {
+    const now = performance.now();
+    const interval = this.#live ? REDRAW_MILLISECONDS : PLAIN_LINE_MILLISECONDS;
+    if (now - this.#shown < interval) return;
+    this.#shown = now;
+    const speed = done / ((now - this.#started) / 1000);
+    const figures = [
+      `${this.#amount(done)}${total === undefined ? '' : ` of ${this.#amount(total)}`}`,
+      `${this.#amount(Math.round(speed))}/s`,
+      ...(total === undefined ? [] : [`${duration((total - done) / speed)} left`]),
+    ];
+    if (!this.#live) {
+      note(`${this.#label}  ${figures.join('  ')}`);
+      return;
+    }
+    const line = `${this.#label}  ${this.#bar(done, total)}${figures.join(this.#style.dim(' · '))}`;
+    // Without wrapping, a narrow terminal cuts the line, and it stays one.
+    process.stderr.write(`\r\x1b[2K\x1b[?7l${line}\x1b[?7h`);
+    this.#drawn = true;
+  }
+
+  /** Takes the bar off the screen. */
+  close(): void {
+    if (this.#drawn) process.stderr.write('\r\x1b[2K');
+    this.#drawn = false;
+  }
+
+  #bar(done: number, total: number | undefined): string {
+    if (total === undefined) return '';
+    const part = Math.min(1, done / total);
+    const columns = Math.round(part * BAR_WIDTH);
+    const bar = this.#style.cyan('━'.repeat(columns)) + this.#style.dim('─'.repeat(BAR_WIDTH - columns));
+    return `${bar}${`${Math.floor(100 * part)}%`.padStart(4)}  `;
+  }
+}

@@ -1,0 +1,72 @@
+/** Numbers, durations and tables for people. */
+
+/** 1234567 → "1.23M", 8123 → "8.1k", 512 → "512". */
+export function count(value: number): string {
+  for (const [unit, size] of [
+    ['G', 1e9],
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const) {
+    if (value >= size) return `${(value / size).toPrecision(3).replace(/\.?0+$/, '')}${unit}`;
+  }
+  return `${Math.round(value)}`;
+}
+
+/** Seconds → "42s", "3m 20s", "2h 05m"; "-" when unknown. */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '-';
+  const s = Math.round(seconds);
+  if (s < 60) return `${s}s`;
+  if (s < 3600) return `${Math.floor(s / 60)}m ${String(s % 60).padStart(2, '0')}s`;
+  return `${Math.floor(s / 3600)}h ${String(Math.floor((s % 3600) / 60)).padStart(2, '0')}m`;
+}
+
+/** 1115394 → "1.1 MB". */
+export function bytes(value: number): string {
+  for (const [unit, size] of [
+    ['GB', 1e9],
+    ['MB', 1e6],
+    ['kB', 1e3],
+  ] as const) {
+    if (value >= size) return `${(value / size).toFixed(1)} ${unit}`;
+  }
+  return `${value} B`;
+}
+
+const BARS = '▁▂▃▄▅▆▇█';
+
+/** The values as a line of bars, at most `width` of them (means of neighbours), scaled to their own range. */
+export function sparkline(values: readonly number[], width: number): string {
+  if (values.length === 0) return '';
+  const columns = Math.min(width, values.length);
+  const means = Array.from({ length: columns }, (_, i) => {
+    const part = values.slice(
+      Math.floor((i * values.length) / columns),
+      Math.floor(((i + 1) * values.length) / columns),
+    );
+    return part.reduce((a, b) => a + b, 0) / part.length;
+  });
+  const low = Math.min(...means);
+  const range = Math.max(...means) - low || 1;
+  return means.map((mean) => BARS[Math.round(((mean - low) / range) * (BARS.length - 1))]).join('');
+}
+
+/** Rows of label and value, the values aligned. */
+export function pairs(rows: readonly (readonly [label: string, value: string])[]): string {
+  const width = Math.max(...rows.map(([label]) => label.length));
+  return rows.map(([label, value]) => `${label.padEnd(width)}  ${value}\n`).join('');
+}
+
+/** A table with a header; columns padded to their widest cell, the last one ragged. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column]!))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}

@@ -1,0 +1,92 @@
+/** `charloom train`: from text files to a run folder. */
+import { existsSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
+import { Command } from 'commander';
+import { openEngine } from '../engine/open.ts';
+import { LanguageModel } from '../model/language-model.ts';
+import { loadCorpus } from '../text/corpus.ts';
+import { parseSplit } from '../text/split.ts';
+import { Run } from '../training/run.ts';
+import { Trainer } from '../training/trainer.ts';
+import { examples } from './help.ts';
+import { deviceOption } from './options.ts';
+import { runTraining } from './run-training.ts';
+import { addSettingOptions, type ParsedOptions, settingsFrom } from './settings.ts';
+import { waiting } from './terminal/wait.ts';
+import { version } from './version.ts';
+
+export function trainCommand(): Command {
+  const command = new Command('train')
+    .description('train a model on text files')
+    .argument('<files...>', "UTF-8 text files, one after the other; '-' is standard input")
+    .option('--out <dir>', 'run folder to create (default: runs/ and the name of the first file)')
+    .addOption(deviceOption())
+    .option('--json', 'print every event as a line of JSON');
+  addSettingOptions(command);
+  return command
+    .addHelpText(
+      'before',
+      examples(
+        'charloom train book.txt',
+        'charloom train book.txt --preset tiny --out runs/first',
+        'charloom train *.txt --cell gru --layers 2 --hidden 256 --epochs 20 --dropout 0.3',
+        'zcat big.gz | charloom train - --minutes 60',
+      ),
+    )
+    .action(train);
+}
+
+async function train(
+  files: string[],
+  options: ParsedOptions & { out?: string; device: string; json?: boolean },
+): Promise<void> {
+  const settings = settingsFrom(options);
+  const engine = await openEngine(options.device);
+  const { unit, minCount, split } = settings.text;
+  const corpus = await waiting(
+    'reading the text',
+    loadCorpus(files, { unit, minCount, split: parseSplit(split) }),
+  );
+  const { vocabulary } = corpus;
+  const model = new LanguageModel({ ...settings.model, vocabulary: vocabulary.size });
+  const out = options.out ?? freeFolder(files[0]!);
+  const run = await Run.create(
+    out,
+    {
+      format: 1,
+      charloom: version(),
+      created: new Date().toISOString(),
+      device: options.device,
+      engine: engine.description.name,
+      preset: settings.preset,
+      text: settings.text,
+      model: model.config,
+      training: settings.training,
+      files: corpus.files,
+    },
+    vocabulary,
+  );
+  try {
+    const trainer = new Trainer({
+      engine,
+      model,
+      config: settings.training,
+      vocabulary,
+      training: corpus.train,
+      validation: corpus.validation,
+      save: (snapshot, evaluation) => run.save(model.layout, snapshot, evaluation),
+    });
+    await waiting('drawing the initial weights', trainer.initialise());
+    await runTraining(run, trainer, engine, corpus, model.layout.count, options.json === true);
+  } finally {
+    run.close();
+  }
+}
+
+/** runs/NAME for NAME.txt, or runs/NAME-2, -3, … where that exists. */
+function freeFolder(file: string): string {
+  const name = file === '-' ? 'stdin' : basename(file, extname(file)) || 'text';
+  let folder = join('runs', name);
+  for (let n = 2; existsSync(folder); n++) folder = join('runs', `${name}-${n}`);
+  return folder;
+}
