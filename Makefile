@@ -1,0 +1,44 @@
+# Two commands do everything on a fresh machine with Node 20 or newer: `make demo` and `make test`.
+CHARLOOM = node bin/charloom.js
+RUN = runs/demo
+TESTS = find test -name '*.test.ts' | sort
+
+.PHONY: help demo test check fix build bench clean
+
+help:
+	@echo 'make demo    train on a bundled play for about a minute, evaluate, sample'
+	@echo 'make test    check types and style, build, run the tests'
+	@echo 'make check   types and style only'
+	@echo 'make fix     format, and repair what the linter can'
+	@echo 'make build   the compiled package in dist/'
+	@echo 'make bench   speed of the kernels'
+	@echo 'make clean   remove everything that was made'
+
+# Everything that is installed or compiled follows from these files.
+node_modules/.installed: package.json package-lock.json asconfig.json $(wildcard src/engine/simd/assembly/*)
+	npm ci --no-audit --no-fund
+	@touch $@
+
+demo: node_modules/.installed
+	rm -rf $(RUN)
+	$(CHARLOOM) train corpora/lighthouse.txt --preset tiny --out $(RUN)
+	$(CHARLOOM) eval $(RUN) --split test
+	$(CHARLOOM) sample $(RUN) --prompt 'MARA:' --length 600 --temperature 0.7 --seed 7
+
+test: check build
+	node --import tsx --test $$($(TESTS))
+
+check: node_modules/.installed
+	npm run --silent check
+
+fix: node_modules/.installed
+	npm run --silent fix
+
+build: node_modules/.installed
+	npm run --silent build
+
+bench: node_modules/.installed
+	node --import tsx test/bench/simd-matmul.ts
+
+clean:
+	rm -rf node_modules dist src/engine/simd/kernels.wasm
