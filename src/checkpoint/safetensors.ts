@@ -12,7 +12,7 @@ import { parseJsonObject } from './json.ts';
 export type TensorData = Float64Array | Float32Array | Int32Array | Uint32Array | Uint8Array;
 
 /** Element types by the names of the format, which has more; models of charloom do not. */
-export type DType = 'F64' | 'F32' | 'I32' | 'U32' | 'U8';
+export type DType = 'F64' | 'F32' | 'U32' | 'I32' | 'U8';
 
 /** A tensor of a file: `data` has as many elements as `shape` says, in the array type of `dtype`. */
 export interface SafeTensor {
@@ -31,10 +31,12 @@ type ArrayType = (new (buffer: ArrayBuffer) => TensorData) & { readonly BYTES_PE
 const ARRAY_TYPES: ReadonlyMap<string, ArrayType> = new Map<DType, ArrayType>([
   ['F64', Float64Array],
   ['F32', Float32Array],
-  ['I32', Int32Array],
   ['U32', Uint32Array],
+  ['I32', Int32Array],
   ['U8', Uint8Array],
 ]);
+
+const DTYPES = [...ARRAY_TYPES.keys()];
 
 const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
@@ -45,8 +47,8 @@ const MAX_DIMENSIONS = 8;
 const MAX_NAME_LENGTH = 256;
 
 /**
- * Writes a file; the same tensors give the same bytes. Tensors are ordered by element size, the largest
- * first, then by name, so that all data is aligned.
+ * Writes a file; the same tensors give the same bytes as the library of the format gives. Tensors are ordered
+ * by element type, the largest first, then by name, so that all data is aligned.
  * @returns the bytes as pieces; the tensors' own memory is among them, not copied
  * @throws RangeError if a tensor's shape and data disagree, or a name is not usable
  */
@@ -64,7 +66,7 @@ export function encodeSafetensors(
   }
   let begin = 0;
   const ordered = [...tensors].sort(
-    (a, b) => b[1].data.BYTES_PER_ELEMENT - a[1].data.BYTES_PER_ELEMENT || byName(a, b),
+    (a, b) => DTYPES.indexOf(a[1].dtype) - DTYPES.indexOf(b[1].dtype) || byName(a, b),
   );
   for (const [name, { dtype, shape, data: elements }] of ordered) {
     if (!isName(name)) throw new RangeError(`unusable tensor name ${JSON.stringify(name)}`);

@@ -301,7 +301,8 @@ export const DROPOUT_MULTIPLIERS = [2909, 2531, 3371, 2253, 2775, 3867] as const
 /**
  * The dropout mask: does element (row, column) survive? A Feistel network on two 12-bit halves, so that no
  * intermediate passes 2²⁴: engines that compute in 32-bit floats only (gpu.js kernels) get the same bits as
- * those with integers. Stateless, so that the backward pass recomputes what the forward pass drew.
+ * those with integers. Its round function squares, because sums and multiples alone leave the masks of
+ * neighbours correlated. Stateless, so that the backward pass recomputes what the forward pass drew.
  *
  * @param seed integer in [0, 2²⁴), new for every training step
  * @param stream which dropout of the model this is (a small integer)
@@ -315,12 +316,12 @@ export function dropoutKeeps(
 ): boolean {
   let left = row & 4095;
   let right = column & 4095;
-  const high = (row >>> 12) * 157 + (column >>> 12) * 1031;
   const low = (seed & 4095) + stream * 911;
-  const upper = (seed >>> 12) + high;
+  const high = (seed >>> 12) + stream * 613 + (row >>> 12) * 157 + (column >>> 12) * 1031;
   for (let round = 0; round < DROPOUT_MULTIPLIERS.length; round++) {
-    const key = (round & 1) === 0 ? low : upper;
-    const mixed = (left + ((right * DROPOUT_MULTIPLIERS[round]!) >>> 6) + key) & 4095;
+    const key = (round & 1) === 0 ? low : high;
+    const scrambled = (right * DROPOUT_MULTIPLIERS[round]! + key) & 4095;
+    const mixed = (left + ((scrambled * scrambled) >>> 6)) & 4095;
     left = right;
     right = mixed;
   }

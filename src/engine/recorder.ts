@@ -104,7 +104,7 @@ function optimizerRules(o: Operations['sgd'] | Operations['adam'] | Operations['
 }
 
 /** Operands that hold integers; all others are f32. */
-const INTEGER_OPERANDS = new Set(['ids', 'targets', 'row', 'seed']);
+export const INTEGER_OPERANDS: ReadonlySet<string> = new Set(['ids', 'targets', 'row', 'seed']);
 
 /** Pairs that may be the very same matrix (the catalogue's "may alias"). */
 const ALIASES: { readonly [K in OperationName]?: readonly (readonly [string, string])[] } = {

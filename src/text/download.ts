@@ -193,9 +193,14 @@ function tooMuch({ url, bytes }: CatalogEntry, what: string, most: number): Char
 }
 
 function failure(entry: CatalogEntry, what: string, cause?: unknown): CharloomError {
-  return new CharloomError('IO', `cannot download ${entry.url}: ${what}`, byHand(entry, 'or download'), {
-    cause,
-  });
+  return new CharloomError(
+    'IO',
+    `cannot download ${entry.url}: ${what}`,
+    byHand(entry, 'try again, or download'),
+    {
+      cause,
+    },
+  );
 }
 
 function byHand({ url, member }: CatalogEntry, verb: string): string {

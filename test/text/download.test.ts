@@ -62,13 +62,14 @@ const routes: Record<string, RequestListener> = {
     more();
   },
 };
+const deflated = zip({ [member]: text });
+const damaged = Buffer.from(deflated);
+damaged.fill(0, deflated.length / 2, deflated.length / 2 + 100);
 for (const [path, content] of Object.entries({
-  deflated: zip({ [member]: text }),
+  deflated,
+  damaged,
   stored: zip({ [member]: text }, { stored: true }),
-  encrypted: zip({ [member]: text }, { encrypted: true }),
   two: zip({ [member]: text, 'other.txt': text }),
-  none: zip({}),
-  'empty-member': zip({ [member]: Buffer.alloc(0) }),
 })) {
   routes[`/${path}.zip`] = (_, response) => response.end(content);
 }
@@ -91,14 +92,6 @@ const entryOf = (
   others: Partial<CatalogEntry> = {},
   content: Uint8Array = text,
 ): CatalogEntry => makeEntry(`${server.origin}${path}`, content, others);
-const zipOf = (
-  content: Uint8Array,
-  others: Partial<CatalogEntry> = {},
-  path = '/served.zip',
-): CatalogEntry => {
-  routes[path] = (_, response) => response.end(content);
-  return entryOf(path, { format: 'zip', member, ...others }, content);
-};
 const unknown = { bytes: null, sha256: null };
 
 /** The download fails like this, and the folder is as it was. */
@@ -179,7 +172,7 @@ describe('downloading a text', () => {
 });
 
 describe('a download that fails leaves nothing behind', () => {
-  const byHand = /^or download http:\/\/127.* by hand/;
+  const byHand = /^try again, or download http:\/\/127.* by hand/;
 
   it('when the server answers 404 then the status and the address are told', async () => {
     await fails(
@@ -206,7 +199,7 @@ describe('a download that fails leaves nothing behind', () => {
       'IO',
       /host\.invalid\/: (no such|its) host/,
       {},
-      byHand,
+      /^try again, or download/,
     );
   });
 
@@ -327,76 +320,28 @@ describe('downloading a zip file', () => {
   }
 
   it('when size and checksum of the archive are those of the catalogue then it is verified', async () => {
-    const archive = zip({ [member]: text });
-    const corpus = await downloadCorpus(zipOf(archive), destination);
+    const entry = entryOf('/deflated.zip', { format: 'zip', member }, deflated);
+    const corpus = await downloadCorpus(entry, destination);
     assert.equal(corpus.verified, true);
-    assert.deepEqual(corpus.download.sha256, sha256(archive));
-  });
-
-  it('when the archive has a comment or a member of 0 bytes then that is no obstacle', async () => {
-    const commented = Buffer.concat([zip({ [member]: text }), Buffer.from('a comment')]);
-    await downloadCorpus(zipOf(commented), destination);
-    assert.deepEqual(readFileSync(destination), text);
-    const empty = entryOf('/empty-member.zip', { format: 'zip', member, ...unknown });
-    await downloadCorpus(empty, destination, { force: true });
-    assert.equal(readFileSync(destination).length, 0);
+    assert.equal(corpus.download.sha256, sha256(deflated));
   });
 
   const refused: readonly (readonly [
     what: string,
-    path: string,
     others: Partial<CatalogEntry>,
+    path: string,
     message: RegExp,
   ])[] = [
-    ['has two members', '/two.zip', {}, /two\.zip has 2 members, not one/],
-    ['has no members', '/none.zip', {}, /has 0 members/],
-    ['has another member', '/deflated.zip', { member: 'x' }, /has the member "folder\/little\.txt", not x/],
-    ['is encrypted', '/encrypted.zip', {}, /is encrypted/],
-    ['is no zip file', '/text', {}, /is not a zip file/],
-    [
-      'has the wrong checksum',
-      '/two.zip',
-      { sha256: 'f'.repeat(64), bytes: null },
-      /sha256 .* expected f{64}/,
-    ],
+    ['has two members', {}, '/two.zip', /two\.zip has 2 members, not one/],
+    ['is damaged', {}, '/damaged.zip', /damaged\.zip is a damaged zip file/],
+    ['is no zip file', {}, '/text', /text is not a zip file/],
+    ['has the wrong checksum', { sha256: 'f'.repeat(64) }, '/two.zip', /sha256 .* expected f{64}/],
   ];
-  for (const [what, path, others, message] of refused) {
+  for (const [what, others, path, message] of refused) {
     it(`when the archive ${what} then it is refused`, async () => {
       await fails(entryOf(path, { format: 'zip', member, ...unknown, ...others }), 'BAD_DATA', message);
     });
   }
-
-  it('when any part of the archive is damaged then it is refused, or the text is right all the same', async () => {
-    for (const stored of [false, true]) {
-      const whole = zip({ [member]: text.subarray(0, 300) }, { stored });
-      for (let i = 0; i < whole.length; i += 3) {
-        const broken = Buffer.from(whole);
-        broken[i]! ^= 0x41;
-        await downloadCorpus(zipOf(broken), destination, { force: true }).then(
-          () => assert.deepEqual(readFileSync(destination), text.subarray(0, 300), `byte ${i}`),
-          (error) => assert.equal(error.code, 'BAD_DATA', `byte ${i}: ${error.stack}`),
-        );
-      }
-    }
-    assert.deepEqual(
-      readdirSync(folder).filter((name) => name !== 'little.txt'),
-      [],
-    );
-  });
-
-  it('when the archive ends anywhere too early then it is refused', async () => {
-    const whole = zip({ [member]: text.subarray(0, 300) });
-    for (let length = 1; length < whole.length; length += 5) {
-      await fails(zipOf(whole.subarray(0, length)), 'BAD_DATA', /zip file/);
-    }
-  });
-
-  it('when a member unpacks to more than it says then it is stopped', async () => {
-    const bomb = zip({ [member]: Buffer.alloc(20_000_000) });
-    const end = bomb.length - 22;
-    bomb.writeUInt32LE(1000, bomb.readUInt32LE(end + 16) + 24);
-    await fails(zipOf(bomb), 'BAD_DATA', /checksum is wrong/);
-  });
 });
 
 describe('a corpus to be unpacked by hand', () => {

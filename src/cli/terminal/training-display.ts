@@ -69,25 +69,27 @@ export class TrainingDisplay {
     if (this.#shown > 0 && now - this.#shown < (this.#live ? REDRAW_MILLISECONDS : PLAIN_LINE_MILLISECONDS))
       return;
     this.#shown = now;
+    const progress = [`${count(this.#speed)} characters/s`, `${duration(event.secondsLeft)} left`];
     const figures = [
       `step ${event.step}`,
       `epoch ${event.epoch.toFixed(2)}`,
       `loss ${event.loss.toFixed(3)}`,
       ...(this.#validation === undefined ? [] : [`validation ${this.#validation.toFixed(3)}`]),
-      `${count(this.#speed)} characters/s`,
-      `${duration(event.secondsLeft)} left`,
     ];
     if (!this.#live) {
-      note(figures.join('  '));
+      note([...figures, ...progress].join('  '));
       return;
     }
+    const style = this.#style;
     const done = Math.round(event.progress * BAR_WIDTH);
-    const bar = this.#style.cyan('━'.repeat(done)) + this.#style.dim('─'.repeat(BAR_WIDTH - done));
+    const bar = style.cyan('━'.repeat(done)) + style.dim('─'.repeat(BAR_WIDTH - done));
     const percent = `${Math.floor(100 * event.progress)}%`.padStart(4);
+    const dot = style.dim(' · ');
     this.#erase();
     this.#draw([
-      `${bar}${percent}  ${figures.join(this.#style.dim(' · '))}`,
-      `${this.#style.dim('loss')} ${this.#style.magenta(sparkline(this.#losses, SPARKLINE_WIDTH))}`,
+      `${bar}${percent}  ${progress.join(dot)}`,
+      figures.join(dot),
+      `${style.dim('loss')} ${style.magenta(sparkline(this.#losses, SPARKLINE_WIDTH))}`,
     ]);
   }
 

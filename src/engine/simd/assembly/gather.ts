@@ -1,0 +1,105 @@
+/**
+ * Token ids to vectors and back. A table holds its vectors in its rows or, as W_ih does for one-hot input, in
+ * its columns. An id outside of the table traps: a wrong id must not reach memory.
+ */
+import { loadLanes, storeLanes } from './lanes';
+
+/** The id of row `row`, in [0, count). */
+function idOf(ids: usize, row: i32, count: i32): i32 {
+  const id = load<i32>(ids + ((row as usize) << 2));
+  if ((id as u32) >= (count as u32)) unreachable();
+  return id;
+}
+
+/** out[r, :] = table[ids[r], :] + bias; table [count, width]; bias may be 0 for none. */
+export function gatherRows(
+  out: usize,
+  table: usize,
+  ids: usize,
+  bias: usize,
+  rows: i32,
+  count: i32,
+  width: i32,
+): void {
+  const bytes = (width as usize) << 2;
+  for (let row = 0; row < rows; row++) {
+    const vector = table + (idOf(ids, row, count) as usize) * bytes;
+    if (bias !== 0) {
+      for (let j = 0; j < width; j += 4) {
+        const at = (j as usize) << 2;
+        const lanes = width - j;
+        storeLanes(out + at, f32x4.add(loadLanes(vector + at, lanes), loadLanes(bias + at, lanes)), lanes);
+      }
+    } else memory.copy(out, vector, bytes);
+    out += bytes;
+  }
+}
+
+/** out[r, :] = table[:, ids[r]]ᵀ + bias; table [width, count]. For few rows; many want a transposed table. */
+export function gatherColumns(
+  out: usize,
+  table: usize,
+  ids: usize,
+  bias: usize,
+  rows: i32,
+  count: i32,
+  width: i32,
+): void {
+  const stride = (count as usize) << 2;
+  for (let row = 0; row < rows; row++) {
+    let from = table + ((idOf(ids, row, count) as usize) << 2);
+    for (let j = 0; j < width; j++) {
+      const at = (j as usize) << 2;
+      store<f32>(out + at, load<f32>(from) + (bias !== 0 ? load<f32>(bias + at) : 0));
+      from += stride;
+    }
+    out += (width as usize) << 2;
+  }
+}
+
+/** out = 0; then, row after row, out[ids[r], :] += gradient[r, :]; out [count, width]. */
+export function scatterRows(
+  out: usize,
+  ids: usize,
+  gradient: usize,
+  rows: i32,
+  count: i32,
+  width: i32,
+): void {
+  const bytes = (width as usize) << 2;
+  memory.fill(out, 0, (count as usize) * bytes);
+  for (let row = 0; row < rows; row++) {
+    const vector = out + (idOf(ids, row, count) as usize) * bytes;
+    for (let j = 0; j < width; j += 4) {
+      const at = (j as usize) << 2;
+      const lanes = width - j;
+      storeLanes(
+        vector + at,
+        f32x4.add(loadLanes(vector + at, lanes), loadLanes(gradient + at, lanes)),
+        lanes,
+      );
+    }
+    gradient += bytes;
+  }
+}
+
+/** out = 0; then, row after row, out[:, ids[r]] += gradient[r, :]ᵀ; out [width, count]. */
+export function scatterColumns(
+  out: usize,
+  ids: usize,
+  gradient: usize,
+  rows: i32,
+  count: i32,
+  width: i32,
+): void {
+  const stride = (count as usize) << 2;
+  memory.fill(out, 0, (width as usize) * stride);
+  for (let row = 0; row < rows; row++) {
+    let to = out + ((idOf(ids, row, count) as usize) << 2);
+    for (let j = 0; j < width; j++) {
+      store<f32>(to, load<f32>(to) + load<f32>(gradient + ((j as usize) << 2)));
+      to += stride;
+    }
+    gradient += (width as usize) << 2;
+  }
+}

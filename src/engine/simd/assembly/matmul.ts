@@ -1,0 +1,164 @@
+/**
+ * out [rows, columns] = A·B (+ bias) (+ out): the product for many rows, on packed operands.
+ *
+ * For a block of 64 rows and 256 steps of depth, A is packed into tiles (64 KiB, which stay in the second
+ * cache); then each panel of B (8 KiB, which stay in the first) meets every tile. The sum of one element runs
+ * through its depth block in order, and the blocks' sums are added in order: no split of the rows can change
+ * its bits, and rounding errors grow with the block, not with the whole depth.
+ */
+
+import { loadLanes, storeLanes } from './lanes';
+import { BLOCK_DEPTH, BLOCK_ROWS, TILE_COLUMNS, TILE_ROWS } from './opcodes';
+import { PANEL_STEP, packTiles, packTilesTransposed, TILE_BYTES, TILE_STEP } from './pack';
+
+/**
+ * @param a first element of A [rows, depth] or, if `transposed`, of aᵀ [depth, rows]
+ * @param stride bytes from one row of `a` to the next
+ * @param panels B as `packPanels` leaves it
+ * @param bias [1, columns], or 0 for none
+ * @param accumulate whether the product is added to what `out` holds
+ * @param tiles room for a packed block of A (BLOCK_BYTES)
+ */
+export function matmul(
+  out: usize,
+  a: usize,
+  stride: usize,
+  transposed: bool,
+  panels: usize,
+  bias: usize,
+  accumulate: bool,
+  rows: i32,
+  columns: i32,
+  depth: i32,
+  tiles: usize,
+): void {
+  const outStride = (columns as usize) << 2;
+  for (let i = 0; i < rows; i += BLOCK_ROWS) {
+    const blockRows = min(BLOCK_ROWS, rows - i);
+    const outRows = out + (i as usize) * outStride;
+    for (let k = 0; k < depth; k += BLOCK_DEPTH) {
+      const blockDepth = min(BLOCK_DEPTH, depth - k);
+      if (transposed) {
+        const from = a + (k as usize) * stride + ((i as usize) << 2);
+        packTilesTransposed(tiles, from, stride, blockRows, blockDepth);
+      } else {
+        const from = a + (i as usize) * stride + ((k as usize) << 2);
+        packTiles(tiles, from, stride, blockRows, blockDepth);
+      }
+      const firstDepth = k === 0;
+      let panel = panels + (k as usize) * PANEL_STEP;
+      for (let j = 0; j < columns; j += TILE_COLUMNS) {
+        const at = (j as usize) << 2;
+        panelProduct(
+          outRows + at,
+          outStride,
+          tiles,
+          panel,
+          firstDepth && bias !== 0 ? bias + at : 0,
+          accumulate || !firstDepth,
+          blockRows,
+          columns - j,
+          blockDepth,
+        );
+        panel += (depth as usize) * PANEL_STEP;
+      }
+    }
+  }
+}
+
+/** All tiles of a block of A times one panel of B: 8 columns (or `columns`, if fewer are left) of the output. */
+function panelProduct(
+  out: usize,
+  stride: usize,
+  tile: usize,
+  panel: usize,
+  bias: usize,
+  accumulate: bool,
+  rows: i32,
+  columns: i32,
+  depth: i32,
+): void {
+  for (let i = 0; i < rows; i += TILE_ROWS) {
+    tileProduct(out, stride, tile, panel, bias, accumulate, rows - i, columns, depth);
+    out += (TILE_ROWS as usize) * stride;
+    tile += TILE_BYTES;
+  }
+}
+
+/** 4 rows by 8 columns in registers: 8 sums, 2 vectors of B, 1 element of A. */
+function tileProduct(
+  out: usize,
+  stride: usize,
+  a: usize,
+  b: usize,
+  bias: usize,
+  accumulate: bool,
+  rows: i32,
+  columns: i32,
+  depth: i32,
+): void {
+  let s00 = f32x4.splat(0);
+  let s01 = s00;
+  let s10 = s00;
+  let s11 = s00;
+  let s20 = s00;
+  let s21 = s00;
+  let s30 = s00;
+  let s31 = s00;
+  // Two steps at a time. The exit between them is what keeps the compiler from moving all loads to the
+  // front, where they would not fit into the registers.
+  const end = b + (depth as usize) * PANEL_STEP;
+  const last = end - PANEL_STEP;
+  while (true) {
+    let b0 = v128.load(b);
+    let b1 = v128.load(b, 16);
+    let x = v128.load32_splat(a);
+    s00 = f32x4.add(s00, f32x4.mul(x, b0));
+    s01 = f32x4.add(s01, f32x4.mul(x, b1));
+    x = v128.load32_splat(a, 4);
+    s10 = f32x4.add(s10, f32x4.mul(x, b0));
+    s11 = f32x4.add(s11, f32x4.mul(x, b1));
+    x = v128.load32_splat(a, 8);
+    s20 = f32x4.add(s20, f32x4.mul(x, b0));
+    s21 = f32x4.add(s21, f32x4.mul(x, b1));
+    x = v128.load32_splat(a, 12);
+    s30 = f32x4.add(s30, f32x4.mul(x, b0));
+    s31 = f32x4.add(s31, f32x4.mul(x, b1));
+    if (b === last) break;
+    b0 = v128.load(b, 32);
+    b1 = v128.load(b, 48);
+    x = v128.load32_splat(a, 16);
+    s00 = f32x4.add(s00, f32x4.mul(x, b0));
+    s01 = f32x4.add(s01, f32x4.mul(x, b1));
+    x = v128.load32_splat(a, 20);
+    s10 = f32x4.add(s10, f32x4.mul(x, b0));
+    s11 = f32x4.add(s11, f32x4.mul(x, b1));
+    x = v128.load32_splat(a, 24);
+    s20 = f32x4.add(s20, f32x4.mul(x, b0));
+    s21 = f32x4.add(s21, f32x4.mul(x, b1));
+    x = v128.load32_splat(a, 28);
+    s30 = f32x4.add(s30, f32x4.mul(x, b0));
+    s31 = f32x4.add(s31, f32x4.mul(x, b1));
+    a += 2 * TILE_STEP;
+    b += 2 * PANEL_STEP;
+    if (b === end) break;
+  }
+  finishRow(out, s00, s01, bias, accumulate, columns);
+  if (rows > 1) finishRow(out + stride, s10, s11, bias, accumulate, columns);
+  if (rows > 2) finishRow(out + 2 * stride, s20, s21, bias, accumulate, columns);
+  if (rows > 3) finishRow(out + 3 * stride, s30, s31, bias, accumulate, columns);
+}
+
+/** Writes up to 8 sums of one row. */
+function finishRow(out: usize, low: v128, high: v128, bias: usize, accumulate: bool, columns: i32): void {
+  if (bias !== 0) {
+    low = f32x4.add(low, loadLanes(bias, columns));
+    if (columns > 4) high = f32x4.add(high, loadLanes(bias + 16, columns - 4));
+  }
+  if (accumulate) {
+    low = f32x4.add(low, loadLanes(out, columns));
+    if (columns > 4) high = f32x4.add(high, loadLanes(out + 16, columns - 4));
+  }
+  storeLanes(out, low, columns);
+  if (columns > 4) storeLanes(out + 16, high, columns - 4);
+}

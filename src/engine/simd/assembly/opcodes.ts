@@ -1,0 +1,51 @@
+/**
+ * Numbers of the commands that the walker understands, and the block sizes that the compiler of programs
+ * (`../lower.ts`) has to know. This file is read by AssemblyScript and by TypeScript alike.
+ */
+
+export const FILL = 1;
+export const COPY = 2;
+export const SCALE_ROWS = 3;
+export const STORE_ROW = 4;
+export const TRANSPOSE = 5;
+
+export const PACK = 10;
+export const PACK_TRANSPOSED = 11;
+export const MATMUL = 12;
+export const MATMUL_TRANSPOSED = 13;
+export const FEW_ROWS = 14;
+export const FEW_ROWS_TRANSPOSED = 15;
+
+export const SUM_ROWS = 20;
+export const SUM = 21;
+export const NORM = 22;
+
+export const GATHER_ROWS = 30;
+export const GATHER_COLUMNS = 31;
+export const SCATTER_ROWS = 32;
+export const SCATTER_COLUMNS = 33;
+
+export const RNN_FORWARD = 40;
+export const RNN_BACKWARD = 41;
+export const LSTM_FORWARD = 42;
+export const LSTM_BACKWARD = 43;
+export const GRU_FORWARD = 44;
+export const GRU_BACKWARD = 45;
+
+export const DROPOUT = 50;
+
+export const CROSS_ENTROPY = 60;
+export const SQUARED_ERROR = 61;
+
+export const ADAM = 70;
+export const RMSPROP = 71;
+export const SGD = 72;
+
+/** Rows and columns of the matrix product's register tile; B is packed in panels of TILE_COLUMNS columns. */
+export const TILE_ROWS = 4;
+export const TILE_COLUMNS = 8;
+/** A block of A, [BLOCK_ROWS, BLOCK_DEPTH], is packed at a time. */
+export const BLOCK_ROWS = 64;
+export const BLOCK_DEPTH = 256;
+/** Bytes that the matrix product needs for a packed block of A. */
+export const BLOCK_BYTES = BLOCK_ROWS * BLOCK_DEPTH * 4;
