@@ -1,18 +1,18 @@
 # Two commands do everything on a fresh machine with Node 20 or newer: `make demo` and `make test`.
 CHARLOOM = node bin/charloom.js
 RUN = runs/demo
-TESTS = find test -name '*.test.ts' | sort
 
-.PHONY: help demo test check fix build bench clean
+.PHONY: help demo test showcase check fix build bench clean
 
 help:
-	@echo 'make demo    train on a bundled play for about a minute, evaluate, sample'
-	@echo 'make test    check types and style, build, run the tests'
-	@echo 'make check   types and style only'
-	@echo 'make fix     format, and repair what the linter can'
-	@echo 'make build   the compiled package in dist/'
-	@echo 'make bench   speed of the kernels'
-	@echo 'make clean   remove everything that was made'
+	@echo 'make demo      train on a bundled play for about a minute, evaluate, sample'
+	@echo 'make test      check types and style, build, run the tests'
+	@echo 'make check     types and style only'
+	@echo 'make fix       format, and repair what the linter can'
+	@echo 'make build     the compiled package in dist/'
+	@echo 'make bench     speed of the kernels'
+	@echo 'make showcase  what each cell can learn of texts with a known continuation'
+	@echo 'make clean     remove everything that was made'
 
 # Everything that is installed or compiled follows from these files.
 node_modules/.installed: package.json package-lock.json asconfig.json $(wildcard src/engine/simd/assembly/*)
@@ -26,7 +26,7 @@ demo: node_modules/.installed
 	$(CHARLOOM) sample $(RUN) --prompt 'MARA:' --length 600 --temperature 0.7 --seed 7
 
 test: check build
-	node --import tsx --test $$($(TESTS))
+	npm test --silent
 
 check: node_modules/.installed
 	npm run --silent check
@@ -36,6 +36,9 @@ fix: node_modules/.installed
 
 build: node_modules/.installed
 	npm run --silent build
+
+showcase: node_modules/.installed
+	node --import tsx test/showcase/structured-text.ts
 
 bench: node_modules/.installed
 	node --import tsx test/bench/simd-matmul.ts

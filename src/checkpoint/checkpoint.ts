@@ -30,6 +30,9 @@ import { decodeSafetensors, encodeSafetensors, type SafeTensor } from './safeten
 
 export const CHECKPOINTS = 'checkpoints';
 
+/** The largest array that every Node.js from 20 on can make. */
+const MAX_TENSOR_BYTES = 2 ** 32;
+
 export type Tensors = ReadonlyMap<string, SafeTensor>;
 
 export interface CheckpointContent extends Pick<Manifest, 'bestStep' | 'summary'> {
@@ -125,7 +128,7 @@ export async function loadModel(dir: string): Promise<Omit<Checkpoint, 'training
 export async function pruneCheckpoints(runDir: string, keep = 2): Promise<number[]> {
   const entries = await listCheckpoints(runDir);
   const best = entries.at(-1)?.bestStep;
-  const surplus = entries.slice(0, -keep).filter(({ step }) => step !== best);
+  const surplus = entries.slice(0, Math.max(0, entries.length - keep)).filter(({ step }) => step !== best);
   try {
     for (const { dir } of surplus) {
       const aside = await moveAside(dir);
@@ -163,7 +166,7 @@ export async function recoverCheckpoints(runDir: string): Promise<void> {
 }
 
 async function loadTensors(path: string, expected: FileDigest): Promise<Map<string, SafeTensor>> {
-  const bytes = await readWholeFile(path, expected.bytes);
+  const bytes = await readWholeFile(path, MAX_TENSOR_BYTES);
   const { sha256 } = digestOf([bytes]);
   if (bytes.length !== expected.bytes || sha256 !== expected.sha256) {
     throw new CharloomError(

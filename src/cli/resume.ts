@@ -43,7 +43,7 @@ export function resumeCommand(): Command {
 
 async function resume(path: string, files: string[], options: ResumeOptions): Promise<void> {
   const run = await Run.open(path);
-  run.lock();
+  await run.lock();
   try {
     const { epochs, steps, minutes } = options;
     if (epochs !== undefined || steps !== undefined || minutes !== undefined) {

@@ -11,7 +11,7 @@ import { existsSync } from 'node:fs';
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asWriteError, makeFolder, writeFileAtomic } from '../checkpoint/atomic-write.ts';
-import { loadCheckpoint, pruneCheckpoints, saveCheckpoint } from '../checkpoint/checkpoint.ts';
+import { loadCheckpoint, pruneCheckpoints, recoverCheckpoints, saveCheckpoint } from '../checkpoint/checkpoint.ts';
 import { readJsonObject } from '../checkpoint/json.ts';
 import { type CheckpointChoice, resolveModel } from '../checkpoint/locate.ts';
 import { lockRun, type RunLock } from '../checkpoint/run-lock.ts';
@@ -95,7 +95,7 @@ export class Run {
     }
     await makeFolder(dir);
     const run = new Run(dir, config, vocabulary);
-    run.lock();
+    await run.lock();
     await writeFileAtomic(join(dir, VOCABULARY), `${JSON.stringify(vocabulary)}\n`);
     await run.#writeConfig();
     return run;
@@ -130,9 +130,13 @@ export class Run {
     return { run: await Run.open(runDir), checkpoint: checkpointDir };
   }
 
-  /** @throws CharloomError BUSY if another process trains this run */
-  lock(): void {
+  /**
+   * Keeps other processes from training this run, and clears up after one that was killed while saving.
+   * @throws CharloomError BUSY if another process trains it
+   */
+  async lock(): Promise<void> {
     this.#lock = lockRun(this.dir);
+    await recoverCheckpoints(this.dir);
   }
 
   /** Gives the lock back. */
