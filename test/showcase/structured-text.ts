@@ -148,9 +148,9 @@ if (process.argv[1] === import.meta.filename) {
   console.log('| cell | legal next symbols | second symbol remembered | sine wave, error of 100 samples |');
   console.log('| --- | --- | --- | --- |');
   for (const cell of ['rnn', 'gru', 'lstm'] as const) {
-    const reber = await trainReber(300_000, { cell, steps: 1000 });
+    const reber = await trainReber(300_000, { cell, steps: 1500 });
     const { legal, remembered } = await scoreReber(reber, 1000);
-    const sine = await trainSine(100_000, { cell, steps: 1000 });
+    const sine = await trainSine(100_000, { cell, steps: 1500 });
     const error = await scoreSine(sine, 100);
     console.log(`| ${cell} | ${percent(legal)} | ${percent(remembered)} | ${error.toFixed(2)} |`);
   }
