@@ -35,7 +35,7 @@ const base: Settings = {
   clipNorm: 1,
   weightDecay: 0,
   loss: 'cross-entropy',
-  resetProbability: 0.004,
+  resetProbability: 0.01,
   evalEvery: 250,
   sampleEvery: 0,
   checkpointEvery: 250,
