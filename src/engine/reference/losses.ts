@@ -20,11 +20,14 @@ function eachRow(
       continue;
     }
     const row = (logits.data as Float64Array).subarray(r * V, (r + 1) * V);
-    const max = row.reduce((a, b) => Math.max(a, b), -Infinity);
+    const likeliest = row.reduce((best, x, v) => (x > row[best]! ? v : best), 0);
+    const max = row[likeliest]!;
     const p = Float64Array.from(row, (x) => Math.exp(x - max));
-    const total = p.reduce((a, b) => a + b, 0);
-    for (let v = 0; v < V; v++) p[v]! /= total;
-    losses.data[r] = loss(p, Math.log(total) + max - row[target]!, target);
+    // exp(max − max) is 1; the sum of the others apart keeps the digits of a loss near 0.
+    let others = 0;
+    for (let v = 0; v < V; v++) if (v !== likeliest) others += p[v]!;
+    for (let v = 0; v < V; v++) p[v]! /= 1 + others;
+    losses.data[r] = loss(p, Math.log1p(others) + (max - row[target]!), target);
     if (gradient) for (let v = 0; v < V; v++) gradient.data[r * V + v] = scale * p[v]!;
   }
 }

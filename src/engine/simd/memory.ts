@@ -12,8 +12,8 @@ const PAGE = 65536;
 /** All that 32-bit addresses reach. */
 const MOST_PAGES = 65536;
 
-/** Left to WebAssembly: address 0 must stay free, it stands for "no operand". */
-const RESERVED = 1024;
+/** Left to the constants of the kernels, which start at 1024; address 0 stands for "no operand". */
+const RESERVED = 4096;
 
 export class EngineMemory {
   readonly #memory: WebAssembly.Memory;
@@ -24,7 +24,7 @@ export class EngineMemory {
 
   constructor(memory: WebAssembly.Memory) {
     this.#memory = memory;
-    this.#grow();
+    this.#grow(this.bytes);
   }
 
   /** Where the arena starts now. */
@@ -48,8 +48,8 @@ export class EngineMemory {
   /** New storage, filled with zeros, that stays where it is. */
   allocate(name: string, bytes: number): Storage {
     const storage = { name, bytes, temporary: false, address: this.#end };
+    this.#grow(this.bytes + align(bytes));
     this.#end += align(bytes);
-    this.#grow();
     // The arena may have left something there.
     new Uint8Array(this.#memory.buffer, storage.address, bytes).fill(0);
     return storage;
@@ -57,21 +57,22 @@ export class EngineMemory {
 
   /** Makes the arena at least this large. */
   reserveArena(bytes: number): void {
-    this.#arenaBytes = Math.max(this.#arenaBytes, bytes);
-    this.#grow();
+    const arenaBytes = Math.max(this.#arenaBytes, bytes);
+    this.#grow(this.#end + arenaBytes);
+    this.#arenaBytes = arenaBytes;
   }
 
-  /** @throws CharloomError if the memory cannot be had */
-  #grow(): void {
-    const missing = Math.ceil(this.bytes / PAGE) - this.#memory.buffer.byteLength / PAGE;
+  /** @throws CharloomError if the memory cannot be had; then nothing has changed */
+  #grow(bytes: number): void {
+    const missing = Math.ceil(bytes / PAGE) - this.#memory.buffer.byteLength / PAGE;
     if (missing <= 0) return;
     try {
-      if (this.bytes > MOST_PAGES * PAGE) throw new RangeError('beyond 32-bit addresses');
+      if (bytes > MOST_PAGES * PAGE) throw new RangeError('beyond 32-bit addresses');
       this.#memory.grow(missing);
     } catch (cause) {
       throw new CharloomError(
         'UNAVAILABLE',
-        `the simd engine needs ${gigabytes(this.bytes)} of memory and cannot get it (its limit is ${gigabytes(MOST_PAGES * PAGE)})`,
+        `the simd engine needs ${gibibytes(bytes)} of memory and cannot get it (its limit is ${gibibytes(MOST_PAGES * PAGE)})`,
         'lower --batch-size, --sequence-length or --hidden',
         { cause },
       );
@@ -79,6 +80,6 @@ export class EngineMemory {
   }
 }
 
-function gigabytes(bytes: number): string {
+function gibibytes(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 }

@@ -1,11 +1,15 @@
 /** The mask of `dropoutKeeps` in `../../engine.ts`, four columns at a time. The two must agree bit for bit. */
 import { loadLanes, storeLanes } from './lanes';
 
+/** `DROPOUT_MULTIPLIERS`, and the 12 bits of a half; in memory for the reason given in `math.ts`. */
+const MULTIPLIERS: usize = memory.data<i32>([2909, 2531, 3371, 2253, 2775, 3867]);
+const HALF: usize = memory.data<i32>([4095]);
+
 /** One round of the Feistel network, in 12 bits: left + y² / 64 with y = right · multiplier + key. */
-function mix(left: v128, right: v128, multiplier: i32, key: v128): v128 {
-  const mask = i32x4.splat(4095);
-  const y = v128.and(i32x4.add(i32x4.mul(right, i32x4.splat(multiplier)), key), mask);
-  return v128.and(i32x4.add(left, i32x4.shr_u(i32x4.mul(y, y), 6)), mask);
+function mix(left: v128, right: v128, multiplier: usize, key: v128): v128 {
+  const half = v128.load32_splat(HALF);
+  const y = v128.and(i32x4.add(i32x4.mul(right, v128.load32_splat(multiplier)), key), half);
+  return v128.and(i32x4.add(left, i32x4.shr_u(i32x4.mul(y, y), 6)), half);
 }
 
 /**
@@ -35,12 +39,12 @@ export function dropout(
       const high = i32x4.splat(rowKey + (j >>> 12) * 1031);
       let left = i32x4.splat(row & 4095);
       let right = i32x4.add(i32x4.splat(j & 4095), consecutive);
-      left = mix(left, right, 2909, low);
-      right = mix(right, left, 2531, high);
-      left = mix(left, right, 3371, low);
-      right = mix(right, left, 2253, high);
-      left = mix(left, right, 2775, low);
-      right = mix(right, left, 3867, high);
+      left = mix(left, right, MULTIPLIERS, low);
+      right = mix(right, left, MULTIPLIERS + 4, high);
+      left = mix(left, right, MULTIPLIERS + 8, low);
+      right = mix(right, left, MULTIPLIERS + 12, high);
+      left = mix(left, right, MULTIPLIERS + 16, low);
+      right = mix(right, left, MULTIPLIERS + 20, high);
       const kept = i32x4.ge_s(i32x4.add(i32x4.shl(left, 12), right), lowest);
       const at = (j as usize) << 2;
       const lanes = columns - j;

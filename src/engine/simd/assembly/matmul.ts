@@ -36,6 +36,7 @@ export function matmul(
   for (let i = 0; i < rows; i += BLOCK_ROWS) {
     const blockRows = min(BLOCK_ROWS, rows - i);
     const outRows = out + (i as usize) * outStride;
+    let panel = panels;
     for (let k = 0; k < depth; k += BLOCK_DEPTH) {
       const blockDepth = min(BLOCK_DEPTH, depth - k);
       if (transposed) {
@@ -46,7 +47,6 @@ export function matmul(
         packTiles(tiles, from, stride, blockRows, blockDepth);
       }
       const firstDepth = k === 0;
-      let panel = panels + (k as usize) * PANEL_STEP;
       for (let j = 0; j < columns; j += TILE_COLUMNS) {
         const at = (j as usize) << 2;
         panelProduct(
@@ -60,7 +60,7 @@ export function matmul(
           columns - j,
           blockDepth,
         );
-        panel += (depth as usize) * PANEL_STEP;
+        panel += (blockDepth as usize) * PANEL_STEP;
       }
     }
   }
@@ -143,13 +143,49 @@ function tileProduct(
     b += 2 * PANEL_STEP;
     if (b === end) break;
   }
-  finishRow(out, s00, s01, bias, accumulate, columns);
-  if (rows > 1) finishRow(out + stride, s10, s11, bias, accumulate, columns);
-  if (rows > 2) finishRow(out + 2 * stride, s20, s21, bias, accumulate, columns);
-  if (rows > 3) finishRow(out + 3 * stride, s30, s31, bias, accumulate, columns);
+  if (rows < TILE_ROWS || columns < TILE_COLUMNS) {
+    finishRow(out, s00, s01, bias, accumulate, columns);
+    if (rows > 1) finishRow(out + stride, s10, s11, bias, accumulate, columns);
+    if (rows > 2) finishRow(out + 2 * stride, s20, s21, bias, accumulate, columns);
+    if (rows > 3) finishRow(out + 3 * stride, s30, s31, bias, accumulate, columns);
+    return;
+  }
+  const out1 = out + stride;
+  const out2 = out1 + stride;
+  const out3 = out2 + stride;
+  if (bias !== 0) {
+    const b0 = v128.load(bias);
+    const b1 = v128.load(bias, 16);
+    s00 = f32x4.add(s00, b0);
+    s01 = f32x4.add(s01, b1);
+    s10 = f32x4.add(s10, b0);
+    s11 = f32x4.add(s11, b1);
+    s20 = f32x4.add(s20, b0);
+    s21 = f32x4.add(s21, b1);
+    s30 = f32x4.add(s30, b0);
+    s31 = f32x4.add(s31, b1);
+  }
+  if (accumulate) {
+    s00 = f32x4.add(s00, v128.load(out));
+    s01 = f32x4.add(s01, v128.load(out, 16));
+    s10 = f32x4.add(s10, v128.load(out1));
+    s11 = f32x4.add(s11, v128.load(out1, 16));
+    s20 = f32x4.add(s20, v128.load(out2));
+    s21 = f32x4.add(s21, v128.load(out2, 16));
+    s30 = f32x4.add(s30, v128.load(out3));
+    s31 = f32x4.add(s31, v128.load(out3, 16));
+  }
+  v128.store(out, s00);
+  v128.store(out, s01, 16);
+  v128.store(out1, s10);
+  v128.store(out1, s11, 16);
+  v128.store(out2, s20);
+  v128.store(out2, s21, 16);
+  v128.store(out3, s30);
+  v128.store(out3, s31, 16);
 }
 
-/** Writes up to 8 sums of one row. */
+/** Writes the sums of one row of a tile that reaches over the edge of the output. */
 function finishRow(out: usize, low: v128, high: v128, bias: usize, accumulate: bool, columns: i32): void {
   if (bias !== 0) {
     low = f32x4.add(low, loadLanes(bias, columns));
