@@ -16,9 +16,8 @@ export interface StepEvent {
   readonly secondsLeft: number;
 }
 
-export interface EvalEvent {
-  readonly event: 'eval';
-  readonly split: 'validation' | 'test';
+/** The figures of an evaluation. */
+export interface Validation {
   readonly step: number;
   /** Nats per character. */
   readonly crossEntropy: number;
@@ -26,6 +25,11 @@ export interface EvalEvent {
   readonly perplexity: number;
   /** Running mean of the training loss, for comparison. */
   readonly trainingLoss: number | null;
+}
+
+export interface EvalEvent extends Validation {
+  readonly event: 'eval';
+  readonly split: 'validation';
   /** Whether it is the lowest cross-entropy of the run so far. */
   readonly best: boolean;
 }

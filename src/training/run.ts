@@ -11,7 +11,12 @@ import { existsSync } from 'node:fs';
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asWriteError, makeFolder, writeFileAtomic } from '../checkpoint/atomic-write.ts';
-import { loadCheckpoint, pruneCheckpoints, recoverCheckpoints, saveCheckpoint } from '../checkpoint/checkpoint.ts';
+import {
+  loadCheckpoint,
+  pruneCheckpoints,
+  recoverCheckpoints,
+  saveCheckpoint,
+} from '../checkpoint/checkpoint.ts';
 import { readJsonObject } from '../checkpoint/json.ts';
 import { type CheckpointChoice, resolveModel } from '../checkpoint/locate.ts';
 import { lockRun, type RunLock } from '../checkpoint/run-lock.ts';
@@ -19,14 +24,14 @@ import type { SafeTensor } from '../checkpoint/safetensors.ts';
 import { floatsOf, floatTensor, weightsFromTensors, weightsToTensors } from '../checkpoint/weights.ts';
 import type { Matrix } from '../engine/engine.ts';
 import { CharloomError } from '../errors.ts';
-import { checkFields, integer, number } from '../fields.ts';
+import { type Check, checkFields, integer, number } from '../fields.ts';
 import { checkModelConfig, type ModelConfig } from '../model/config.ts';
 import type { ParameterLayout } from '../model/parameters.ts';
 import type { FileRecord } from '../text/source.ts';
 import type { Unit } from '../text/symbols.ts';
 import { Vocabulary } from '../text/vocabulary.ts';
 import { checkTrainingConfig, type TrainingConfig } from './config.ts';
-import type { Best, EvalEvent, TrainingEvent } from './events.ts';
+import type { Best, TrainingEvent, Validation } from './events.ts';
 import type { Snapshot } from './trainer.ts';
 
 const FORMAT = 1;
@@ -53,17 +58,10 @@ export interface RunConfig {
 }
 
 /** The part of a snapshot that is in the manifest of a checkpoint, for people and for `info`. */
-export interface CheckpointSummary {
-  readonly epoch: number;
-  readonly window: number;
-  readonly seconds: number;
-  readonly runningLoss: number | null;
-  readonly best: Best | null;
-  /** The latest evaluation before the checkpoint. */
-  readonly validation: Omit<EvalEvent, 'event' | 'split' | 'best'> | null;
-}
-
-type RestoredSummary = Pick<Snapshot, 'epoch' | 'window' | 'seconds' | 'runningLoss' | 'best'>;
+export type CheckpointSummary = Pick<
+  Snapshot,
+  'epoch' | 'window' | 'seconds' | 'runningLoss' | 'best' | 'validation'
+>;
 
 export class Run {
   readonly dir: string;
@@ -160,14 +158,14 @@ export class Run {
   }
 
   /** Saves a snapshot as a checkpoint; returns its folder. */
-  async save(layout: ParameterLayout, snapshot: Snapshot, evaluation: EvalEvent | null): Promise<string> {
+  async save(layout: ParameterLayout, snapshot: Snapshot): Promise<string> {
     const training = new Map<string, SafeTensor>();
     for (const { matrix, values } of snapshot.tensors) {
       training.set(matrix.tensor.name, floatTensor([matrix.rows, matrix.columns], values));
     }
-    const { generator, epoch, window, seconds, runningLoss, best } = snapshot;
+    const { generator, epoch, window, seconds, runningLoss, best, validation } = snapshot;
     training.set('generator', { dtype: 'U32', shape: [generator.length], data: generator });
-    const summary: CheckpointSummary = { epoch, window, seconds, runningLoss, best, validation: evaluation };
+    const summary: CheckpointSummary = { epoch, window, seconds, runningLoss, best, validation };
     const path = await saveCheckpoint(this.dir, snapshot.step, {
       model: weightsToTensors(layout, snapshot.weights),
       training,
@@ -269,24 +267,42 @@ function parseConfig(json: Record<string, unknown>, path: string): RunConfig {
   };
 }
 
-/** @throws CharloomError BAD_DATA naming the field that is wrong */
-function parseSummary(summary: Record<string, unknown>, checkpoint: string): RestoredSummary {
+/**
+ * The summary in the manifest of a checkpoint.
+ * @throws CharloomError BAD_DATA naming the field that is wrong
+ */
+export function parseSummary(summary: Record<string, unknown>, checkpoint: string): CheckpointSummary {
   const field = (name: string): string => `${checkpoint}/manifest.json: ${name}`;
   const origin = { code: 'BAD_DATA', field } as const;
   const count = integer(0, Number.MAX_SAFE_INTEGER);
   const positive = number(0, Number.MAX_VALUE);
-  return checkFields<RestoredSummary>(
+  const orNull =
+    (check: Check): Check =>
+    (value) =>
+      value === null ? undefined : check(value);
+  const fields =
+    <T extends object>(checks: { readonly [K in keyof T]: Check }): Check =>
+    (value) => {
+      checkFields<T>(value, checks, origin);
+      return undefined;
+    };
+  return checkFields<CheckpointSummary>(
     summary,
     {
       epoch: count,
       window: count,
       seconds: positive,
-      runningLoss: (value) => (value === null ? undefined : positive(value)),
-      best: (value) => {
-        if (value === null) return undefined;
-        checkFields<Best>(value, { step: count, crossEntropy: positive }, origin);
-        return undefined;
-      },
+      runningLoss: orNull(positive),
+      best: orNull(fields<Best>({ step: count, crossEntropy: positive })),
+      validation: orNull(
+        fields<Validation>({
+          step: count,
+          crossEntropy: positive,
+          bitsPerCharacter: positive,
+          perplexity: orNull(positive), // JSON has no infinity
+          trainingLoss: orNull(positive),
+        }),
+      ),
     },
     origin,
   );

@@ -16,7 +16,7 @@ import { Batches } from '../text/batches.ts';
 import type { Ids } from '../text/ids.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
 import type { TrainingConfig } from './config.ts';
-import type { Best, DoneReason, EvalEvent, StepEvent, TrainingEvent } from './events.ts';
+import type { Best, DoneReason, EvalEvent, StepEvent, TrainingEvent, Validation } from './events.ts';
 import { Optimizer } from './optimizer.ts';
 import { learningRateAt } from './schedule.ts';
 import { HISTORY_ROWS, recordTrainingStep, type TrainingStep } from './step.ts';
@@ -49,10 +49,12 @@ export interface Snapshot {
   readonly seconds: number;
   readonly runningLoss: number | null;
   readonly best: Best | null;
+  /** The latest evaluation. */
+  readonly validation: Validation | null;
 }
 
 /** Where checkpoints go: returns the path of the checkpoint it made. */
-export type SaveSnapshot = (snapshot: Snapshot, lastEvaluation: EvalEvent | null) => Promise<string>;
+export type SaveSnapshot = (snapshot: Snapshot) => Promise<string>;
 
 export interface TrainerOptions {
   readonly engine: Engine;
@@ -81,7 +83,7 @@ export class Trainer {
   #seconds = 0;
   #runningLoss: number | null = null;
   #best: Best | null = null;
-  #lastEvaluation: EvalEvent | null = null;
+  #validation: Validation | null = null;
   #savedStep = -1;
   #warned = false;
 
@@ -124,6 +126,7 @@ export class Trainer {
     this.#seconds = snapshot.seconds;
     this.#runningLoss = snapshot.runningLoss;
     this.#best = snapshot.best;
+    this.#validation = snapshot.validation;
   }
 
   /**
@@ -152,7 +155,7 @@ export class Trainer {
       this.#seconds += (now - clock) / 1000;
       clock = now;
 
-      const evaluate = reason ? this.#lastEvaluation?.step !== this.#stepsDone : due(config.evalEvery);
+      const evaluate = reason ? this.#validation?.step !== this.#stepsDone : due(config.evalEvery);
       const sample = !reason && due(config.sampleEvery);
       const checkpoint = reason !== undefined || due(config.checkpointEvery);
       const mustRead = evaluate || sample || checkpoint || pending.length === HISTORY_ROWS;
@@ -175,7 +178,7 @@ export class Trainer {
       }
       if (sample) yield { event: 'sample', step: this.#stepsDone, text: await this.#sample() };
       if ((checkpoint || isBest) && this.#savedStep !== this.#stepsDone) {
-        const path = await this.#options.save(await this.#snapshot(), this.#lastEvaluation);
+        const path = await this.#options.save(await this.#snapshot());
         this.#savedStep = this.#stepsDone;
         yield { event: 'checkpoint', step: this.#stepsDone, path };
       }
@@ -247,10 +250,14 @@ export class Trainer {
       const loss = history[2 * row]!;
       const gradientNorm = history[2 * row + 1]!;
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+        const kept =
+          this.#savedStep < 0
+            ? 'nothing was saved'
+            : `the checkpoint of step ${this.#savedStep} is still good`;
         throw new CharloomError(
           'DIVERGED',
           `training diverged at step ${step.step}: the loss is ${loss}, the gradient norm ${gradientNorm}`,
-          'lower --learning-rate, set --clip-norm, or use --cell lstm or gru; the last checkpoint is still good',
+          `lower --learning-rate, set --clip-norm, or use --cell lstm or gru; ${kept}`,
         );
       }
       this.#runningLoss ??= loss;
@@ -285,17 +292,14 @@ export class Trainer {
     const { crossEntropy, bitsPerCharacter, perplexity } = figures;
     const best = !this.#best || crossEntropy < this.#best.crossEntropy;
     if (best) this.#best = { step: this.#stepsDone, crossEntropy };
-    this.#lastEvaluation = {
-      event: 'eval',
-      split: 'validation',
+    this.#validation = {
       step: this.#stepsDone,
       crossEntropy,
       bitsPerCharacter,
       perplexity,
       trainingLoss: this.#runningLoss,
-      best,
     };
-    return this.#lastEvaluation;
+    return { event: 'eval', split: 'validation', ...this.#validation, best };
   }
 
   /** Says once that validation is far above training, and what may be the cause. */
@@ -338,6 +342,7 @@ export class Trainer {
       seconds: this.#seconds,
       runningLoss: this.#runningLoss,
       best: this.#best,
+      validation: this.#validation,
     };
   }
 }
