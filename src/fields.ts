@@ -42,7 +42,9 @@ export function checkFields<T extends object>(
     const found: unknown = Object.hasOwn(source, name) ? Reflect.get(source, name) : undefined;
     const expected = check(found);
     if (expected) {
-      const what = found === undefined ? 'is missing' : `is ${JSON.stringify(found)}`;
+      // JSON has no word for infinite numbers.
+      const shown = typeof found === 'number' ? String(found) : JSON.stringify(found);
+      const what = found === undefined ? 'is missing' : `is ${shown}`;
       throw new CharloomError(code, `${field(name)} ${what}, must be ${expected}`);
     }
     return [name, found];

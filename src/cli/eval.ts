@@ -64,7 +64,10 @@ async function evaluate(path: string, files: string[], options: EvalOptions): Pr
     source = files.join(' ');
   } else {
     const split = options.split ?? 'validation';
-    const corpus = await waiting('reading the text', readRunCorpus(run, []));
+    const corpus = await waiting(
+      'reading the text',
+      readRunCorpus(run, [], 'give the text to evaluate as a file'),
+    );
     ids = corpus[split];
     unknownCharacters = corpus.unknownCharacters[split];
     source = `${split} part of ${run.config.files.map(({ name }) => name).join(' ')}`;
@@ -87,6 +90,12 @@ async function evaluate(path: string, files: string[], options: EvalOptions): Pr
     });
   } finally {
     bar.close();
+  }
+  if (!Number.isFinite(evaluation.crossEntropy)) {
+    throw new CharloomError(
+      'DIVERGED',
+      `the cross-entropy is ${evaluation.crossEntropy}: the training of this model has diverged`,
+    );
   }
   const charactersPerSecond = evaluation.predictions / ((performance.now() - start) / 1000);
   if (unknownCharacters > 0) {

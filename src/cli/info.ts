@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { readManifest } from '../checkpoint/manifest.ts';
 import { ParameterLayout } from '../model/parameters.ts';
-import { type CheckpointSummary, Run } from '../training/run.ts';
+import { parseSummary, Run } from '../training/run.ts';
 import { examples } from './help.ts';
 import { parseCheckpoint } from './open-model.ts';
 import { checkpointOption } from './options.ts';
@@ -27,7 +27,7 @@ async function info(path: string, { checkpoint: which, json }: { checkpoint: str
   const { run, checkpoint } = await Run.locate(path, parseCheckpoint(which));
   const { model, training, text, files, ...config } = run.config;
   const manifest = await readManifest(checkpoint);
-  const { validation, best, seconds } = manifest.summary as unknown as CheckpointSummary;
+  const { validation, best, seconds } = parseSummary(manifest.summary, checkpoint);
   const parameters = new ParameterLayout(model).count;
   const { step } = manifest;
   const characters = step * training.batchSize * training.sequenceLength;

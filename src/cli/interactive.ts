@@ -54,7 +54,7 @@ export async function converse(
   for await (const line of lines) {
     const [command, argument] = line.trim().split(/\s+/);
     const value = Number(argument);
-    if (command === '/quit') break;
+    if (command === '/quit') return lines.close();
     if (command === '/reset') {
       sampler.reset();
       unread = [];
@@ -76,6 +76,7 @@ export async function converse(
     if (interruption.signal.aborted) break;
     if (live) lines.prompt();
   }
+  if (live) note(''); // the line of the last prompt is not ended yet
   lines.close();
 
   async function answer(): Promise<void> {

@@ -9,8 +9,9 @@ try {
   await program.parseAsync();
   process.exitCode = interruption.exitCode ?? process.exitCode ?? 0;
 } catch (error) {
-  const quiet = error instanceof StdoutClosed;
-  process.exitCode = interruption.exitCode ?? (quiet ? 0 : report(error, program.opts().debug === true));
+  const { signal, exitCode = 0 } = interruption;
+  const expected = error instanceof StdoutClosed || (signal.aborted && error === signal.reason);
+  process.exitCode = expected ? exitCode : report(error, program.opts().debug === true);
 }
 // Nothing is left to do, but a terminal that was read, or a worker, may keep the event loop alive.
 process.exit();

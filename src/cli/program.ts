@@ -35,12 +35,16 @@ export function createProgram(): Command {
     corpusCommand(),
   ];
   for (const command of commands) program.addCommand(command);
-  // Errors are thrown to main.ts, also from subcommands of subcommands.
-  const throwErrors = (command: Command): void => {
-    command.exitOverride().showHelpAfterError(`(see 'charloom ${command.name()} --help')`);
-    for (const sub of command.commands) throwErrors(sub);
-  };
-  throwErrors(program);
-  program.showHelpAfterError("(see 'charloom --help')");
+  throwErrors(program, 'charloom');
   return program;
+}
+
+/** Makes a command and its subcommands throw errors, for main.ts to report, and point to their own help. */
+function throwErrors(command: Command, path: string): void {
+  command
+    .exitOverride()
+    .showHelpAfterError(`(see '${path} --help')`)
+    // A suggestion ("Did you mean …?") stays on the line of its error: an error has two lines at most.
+    .configureOutput({ outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}\n`) });
+  for (const sub of command.commands) throwErrors(sub, `${path} ${sub.name()}`);
 }

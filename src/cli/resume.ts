@@ -2,20 +2,16 @@
 import { Command } from 'commander';
 import { openEngine } from '../engine/open.ts';
 import { LanguageModel } from '../model/language-model.ts';
-import { checkTrainingConfig } from '../training/config.ts';
 import { Run } from '../training/run.ts';
 import { Trainer } from '../training/trainer.ts';
 import { examples } from './help.ts';
-import { deviceOption, flagOf } from './options.ts';
+import { deviceOption } from './options.ts';
 import { readRunCorpus } from './run-corpus.ts';
 import { runTraining } from './run-training.ts';
-import { budgetOptions } from './settings.ts';
+import { budgetOptions, checkTraining, type ParsedOptions, replaceBudgets } from './settings.ts';
 import { waiting } from './terminal/wait.ts';
 
-interface ResumeOptions {
-  readonly epochs?: number;
-  readonly steps?: number;
-  readonly minutes?: number;
+interface ResumeOptions extends ParsedOptions {
   readonly device?: string;
   readonly json?: boolean;
 }
@@ -45,29 +41,23 @@ async function resume(path: string, files: string[], options: ResumeOptions): Pr
   const run = await Run.open(path);
   await run.lock();
   try {
-    const { epochs, steps, minutes } = options;
-    if (epochs !== undefined || steps !== undefined || minutes !== undefined) {
-      const budgets = { epochs: epochs ?? 0, steps: steps ?? 0, minutes: minutes ?? 0 };
-      const origin = { code: 'USAGE', field: flagOf } as const;
-      await run.change({
-        training: checkTrainingConfig({ ...run.config.training, ...budgets }, origin),
-      });
-    }
+    const training = checkTraining(replaceBudgets({ ...run.config.training }, options));
     const device = options.device ?? run.config.device;
     const engine = await openEngine(device);
-    await run.change({ device, engine: engine.description.name });
-    const corpus = await waiting('reading the text', readRunCorpus(run, files));
+    const hint = `say where it is now: charloom resume ${run.dir} FILE`;
+    const corpus = await waiting('reading the text', readRunCorpus(run, files, hint));
     const model = new LanguageModel(run.config.model);
     const trainer = new Trainer({
       engine,
       model,
-      config: run.config.training,
+      config: training,
       vocabulary: run.vocabulary,
       training: corpus.train,
       validation: corpus.validation,
-      save: (snapshot, evaluation) => run.save(model.layout, snapshot, evaluation),
+      save: (snapshot) => run.save(model.layout, snapshot),
     });
     trainer.restore(await run.restore(model.layout, trainer.tensors));
+    await run.change({ training, device, engine: engine.description.name });
     await runTraining(run, trainer, engine, corpus, model.layout.count, options.json === true);
   } finally {
     run.close();

@@ -8,11 +8,11 @@ import type { Run } from '../training/run.ts';
  * Reads the run's text with the run's vocabulary and split, and makes sure that it is the same text.
  *
  * @param paths where the files are now; none: where they were
+ * @param hint what can be done where they are no more
  * @throws CharloomError NO_INPUT if they are not there, BAD_DATA if they have changed
  */
-export async function readRunCorpus(run: Run, paths: readonly string[]): Promise<Corpus> {
+export async function readRunCorpus(run: Run, paths: readonly string[], hint: string): Promise<Corpus> {
   const { files, text } = run.config;
-  const hint = `say where it is now: charloom resume ${run.dir} FILE`;
   if (paths.length === 0 && files.some(({ path }) => path === '-')) {
     throw new CharloomError(
       'NO_INPUT',

@@ -30,17 +30,19 @@ export async function runTraining(
   }
   const display = new TrainingDisplay();
   let done: DoneEvent | undefined;
+  let trained = false;
   try {
     for await (const event of trainer.run(interruption.signal)) {
       await run.record(event);
       if (json) await printJson(event);
       display.show(event);
+      if (event.event === 'step') trained = true;
       if (event.event === 'done') done = event;
     }
   } finally {
     display.close();
   }
-  if (done) conclude(run, done);
+  if (done) conclude(run, done, trained);
 }
 
 /** What is trained, on which text, by which engine, where to. */
@@ -62,7 +64,7 @@ function introduce(run: Run, engine: Engine, corpus: Corpus, parameters: number)
 }
 
 /** How it ended, and what can be done next. */
-function conclude(run: Run, { step, reason, seconds, best }: DoneEvent): void {
+function conclude(run: Run, { step, reason, seconds, best }: DoneEvent, trained: boolean): void {
   const style = styled(process.stderr);
   const figure = best
     ? `; best validation ${best.crossEntropy.toFixed(4)} nats (${(best.crossEntropy / Math.LN2).toFixed(3)} bits per character) at step ${best.step}`
@@ -70,6 +72,9 @@ function conclude(run: Run, { step, reason, seconds, best }: DoneEvent): void {
   if (reason === 'interrupted') {
     note(`${style.yellow('interrupted')} and saved at step ${step} after ${duration(seconds)}${figure}`);
     note(`go on with:  charloom resume ${run.dir}`);
+  } else if (!trained) {
+    note(`nothing to do: the run is at step ${step}, its budget of ${reason} is used up${figure}`);
+    note(`go on with a larger one:  charloom resume ${run.dir} --${reason} N`);
   } else {
     note(`${style.green('done')}: ${step} steps in ${duration(seconds)}${figure}`);
     note(`try:  charloom sample ${run.dir}`);

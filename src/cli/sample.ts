@@ -8,6 +8,7 @@ import type { SamplingOptions } from '../inference/distribution.ts';
 import { Sampler } from '../inference/sampler.ts';
 import { StopFilter } from '../inference/stop-filter.ts';
 import { Random } from '../random.ts';
+import { asInputError } from '../text/source.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
 import { examples } from './help.ts';
 import { converse } from './interactive.ts';
@@ -230,7 +231,7 @@ async function readPrompt({ prompt, promptFile }: CommandOptions): Promise<strin
   try {
     bytes = await readFile(promptFile);
   } catch (error) {
-    throw new CharloomError('NO_INPUT', `--prompt-file ${promptFile}: ${(error as Error).message}`);
+    throw asInputError(error, promptFile);
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

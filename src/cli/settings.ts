@@ -8,6 +8,7 @@ import { CharloomError } from '../errors.ts';
 import { checkFields, choice, integer, type Origin } from '../fields.ts';
 import { ACTIVATIONS, CELLS, checkModelConfig, type ModelConfig } from '../model/config.ts';
 import { LOSSES } from '../model/loss.ts';
+import { asInputError } from '../text/source.ts';
 import { parseSplit } from '../text/split.ts';
 import { UNITS, type Unit } from '../text/symbols.ts';
 import { checkTrainingConfig, OPTIMIZERS, SCHEDULES, type TrainingConfig } from '../training/config.ts';
@@ -28,6 +29,9 @@ export interface RunSettings {
   readonly model: Omit<ModelConfig, 'vocabulary'>;
   readonly training: TrainingConfig;
 }
+
+const BUDGETS = ['epochs', 'steps', 'minutes'] as const;
+const ORIGIN: Origin = { code: 'USAGE', field: flagOf };
 
 const TEXT_DEFAULTS: TextSettings = { unit: 'character', minCount: 1, split: '90/5/5' };
 
@@ -59,7 +63,10 @@ const groups: readonly (readonly [heading: string, options: () => Option[]])[] =
       new Option('--split <t/v/t>', 'training/validation/test in percent, contiguous (default 90/5/5)'),
     ],
   ],
-  ['Budget (whichever ends first; options replace the budgets of the preset):', budgetOptions],
+  [
+    'Budget (whichever ends first; options replace all budgets of the preset or configuration):',
+    budgetOptions,
+  ],
   [
     'Optimization:',
     () => [
@@ -127,22 +134,11 @@ export function settingsFrom(options: ParsedOptions): RunSettings {
       `choose one of ${Object.keys(PRESETS).join(', ')}`,
     );
   }
-  const own = { ...file, ...given };
-  // A budget of one's own replaces the preset's, whichever kind that is.
-  const budgets = ['epochs', 'steps', 'minutes'];
-  const base = Object.entries(PRESETS[preset]!.settings).map(([name, value]) =>
-    budgets.includes(name) && budgets.some((budget) => Object.hasOwn(own, budget))
-      ? [name, 0]
-      : [name, value],
-  );
-  const merged = { ...TEXT_DEFAULTS, ...Object.fromEntries(base), ...own };
+  let merged: Record<string, unknown> = { ...TEXT_DEFAULTS, ...PRESETS[preset]!.settings };
+  for (const layer of [file, given]) merged = { ...replaceBudgets(merged, layer), ...layer };
 
-  const origin: Origin = { code: 'USAGE', field: flagOf };
-  const { vocabulary: _, ...model } = checkModelConfig({ ...merged, vocabulary: 2 }, origin);
-  const training = checkTrainingConfig(merged, origin);
-  if (training.epochs === 0 && training.steps === 0 && training.minutes === 0) {
-    throw new CharloomError('USAGE', 'there is no budget', 'give --epochs, --steps or --minutes');
-  }
+  const { vocabulary: _, ...model } = checkModelConfig({ ...merged, vocabulary: 2 }, ORIGIN);
+  const training = checkTraining(merged);
   const text = checkFields<TextSettings>(
     merged,
     {
@@ -150,10 +146,25 @@ export function settingsFrom(options: ParsedOptions): RunSettings {
       minCount: integer(1, 2 ** 31 - 1),
       split: (value) => (typeof value === 'string' ? undefined : 'a text like 90/5/5'),
     },
-    origin,
+    ORIGIN,
   );
   parseSplit(text.split);
   return { preset, text, model, training };
+}
+
+/** `settings` with the budgets of `own`, if it has any: one budget replaces all, whichever kind they are. */
+export function replaceBudgets(settings: ParsedOptions, own: ParsedOptions): ParsedOptions {
+  if (BUDGETS.every((name) => own[name] === undefined)) return settings;
+  return { ...settings, ...Object.fromEntries(BUDGETS.map((name) => [name, own[name] ?? 0])) };
+}
+
+/** @throws CharloomError USAGE for a wrong value, and if there is no budget */
+export function checkTraining(settings: ParsedOptions): TrainingConfig {
+  const training = checkTrainingConfig(settings, ORIGIN);
+  if (BUDGETS.every((name) => training[name] === 0)) {
+    throw new CharloomError('USAGE', 'there is no budget', 'give --epochs, --steps or --minutes');
+  }
+  return training;
 }
 
 /** A flat object of settings; the parts of a run's config.json are flattened. */
@@ -162,7 +173,7 @@ function readConfigFile(path: string): Record<string, unknown> {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new CharloomError('NO_INPUT', `--config ${path}: ${(error as Error).message}`);
+    throw asInputError(error, path);
   }
   let value: unknown;
   try {
@@ -175,7 +186,10 @@ function readConfigFile(path: string): Record<string, unknown> {
   }
   const isRun = Object.hasOwn(value, 'training') && Object.hasOwn(value, 'model');
   const parts = isRun
-    ? ['model', 'training', 'text'].map((part): unknown => Reflect.get(value, part))
+    ? [
+        ...['model', 'training', 'text'].map((part): unknown => Reflect.get(value, part)),
+        { preset: Reflect.get(value, 'preset') },
+      ]
     : [value];
   const settings = Object.fromEntries(parts.flatMap((part) => Object.entries(part ?? {})));
   if (isRun) delete settings.vocabulary;

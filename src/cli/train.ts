@@ -49,8 +49,20 @@ async function train(
   );
   const { vocabulary } = corpus;
   const model = new LanguageModel({ ...settings.model, vocabulary: vocabulary.size });
+  // The run folder is created when nothing can be wrong with the settings and the text any more.
+  let run: Run | undefined;
+  const trainer = new Trainer({
+    engine,
+    model,
+    config: settings.training,
+    vocabulary,
+    training: corpus.train,
+    validation: corpus.validation,
+    save: (snapshot) => run!.save(model.layout, snapshot),
+  });
+  await waiting('drawing the initial weights', trainer.initialise());
   const out = options.out ?? freeFolder(files[0]!);
-  const run = await Run.create(
+  run = await Run.create(
     out,
     {
       format: 1,
@@ -67,16 +79,6 @@ async function train(
     vocabulary,
   );
   try {
-    const trainer = new Trainer({
-      engine,
-      model,
-      config: settings.training,
-      vocabulary,
-      training: corpus.train,
-      validation: corpus.validation,
-      save: (snapshot, evaluation) => run.save(model.layout, snapshot, evaluation),
-    });
-    await waiting('drawing the initial weights', trainer.initialise());
     await runTraining(run, trainer, engine, corpus, model.layout.count, options.json === true);
   } finally {
     run.close();

@@ -1,4 +1,5 @@
 /** From logits to one drawn symbol: temperature and the truncations that people use. */
+import { CharloomError } from '../errors.ts';
 import type { Random } from '../random.ts';
 
 export interface SamplingOptions {
@@ -17,6 +18,7 @@ export interface SamplingOptions {
  * each on what the one before left, then normalised. It sums to 1.
  *
  * @param banned id that is never drawn (the unknown symbol)
+ * @throws CharloomError DIVERGED if there is no finite greatest logit
  */
 export function distribution(
   logits: ArrayLike<number>,
@@ -26,6 +28,9 @@ export function distribution(
   const p = Float64Array.from(logits);
   p[banned] = -Infinity;
   const best = p.reduce((a, b) => Math.max(a, b), -Infinity);
+  if (!Number.isFinite(best)) {
+    throw new CharloomError('DIVERGED', 'the logits are not finite: the training of this model has diverged');
+  }
   if (temperature === 0) {
     const likeliest = p.indexOf(best);
     return p.map((_, id) => (id === likeliest ? 1 : 0));

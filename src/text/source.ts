@@ -111,7 +111,8 @@ const REASONS = new Map([
   ['ENAMETOOLONG', 'its name is too long'],
 ]);
 
-function asInputError(error: unknown, label: string): unknown {
+/** The error of a system call on an input as ours, its file named; any other error as it is. */
+export function asInputError(error: unknown, label: string): unknown {
   if (error instanceof CharloomError || !(error instanceof Error) || !('code' in error)) return error;
   const code = String(error.code);
   const reason = REASONS.get(code);

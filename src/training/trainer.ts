@@ -250,15 +250,7 @@ export class Trainer {
       const loss = history[2 * row]!;
       const gradientNorm = history[2 * row + 1]!;
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-        const kept =
-          this.#savedStep < 0
-            ? 'nothing was saved'
-            : `the checkpoint of step ${this.#savedStep} is still good`;
-        throw new CharloomError(
-          'DIVERGED',
-          `training diverged at step ${step.step}: the loss is ${loss}, the gradient norm ${gradientNorm}`,
-          `lower --learning-rate, set --clip-norm, or use --cell lstm or gru; ${kept}`,
-        );
+        throw this.#diverged(step.step, `the loss is ${loss}, the gradient norm ${gradientNorm}`);
       }
       this.#runningLoss ??= loss;
       this.#runningLoss += (1 - RUNNING_MEAN_DECAY) * (loss - this.#runningLoss);
@@ -271,6 +263,15 @@ export class Trainer {
         ...step,
       };
     });
+  }
+
+  #diverged(step: number, what: string): CharloomError {
+    const kept = this.#savedStep < 0 ? 'nothing was saved' : `saved last: step ${this.#savedStep}`;
+    return new CharloomError(
+      'DIVERGED',
+      `training diverged at step ${step}: ${what}`,
+      `lower --learning-rate, set --clip-norm, or use --cell lstm or gru; ${kept}`,
+    );
   }
 
   /** At the speed of the run so far. */
@@ -290,6 +291,9 @@ export class Trainer {
       throw error;
     }
     const { crossEntropy, bitsPerCharacter, perplexity } = figures;
+    if (!Number.isFinite(crossEntropy)) {
+      throw this.#diverged(this.#stepsDone, `the validation cross-entropy is ${crossEntropy}`);
+    }
     const best = !this.#best || crossEntropy < this.#best.crossEntropy;
     if (best) this.#best = { step: this.#stepsDone, crossEntropy };
     this.#validation = {

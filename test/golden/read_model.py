@@ -36,7 +36,7 @@ class CharacterModel(nn.Module):
 
 
 def read_safetensors(path):
-    """8 bytes of header length, a JSON header, then the raw float32 data."""
+    """8 bytes of header length, a JSON header, then the raw data: float32, or float64 of `--device reference`."""
     file = path.read_bytes()
     (length,) = struct.unpack("<Q", file[:8])
     header, data = json.loads(file[8:8 + length]), file[8 + length:]
@@ -44,7 +44,8 @@ def read_safetensors(path):
     tensors = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
-        values = torch.frombuffer(bytearray(data[begin:end]), dtype=torch.float32)
+        dtype = {"F32": torch.float32, "F64": torch.float64}[entry["dtype"]]
+        values = torch.frombuffer(bytearray(data[begin:end]), dtype=dtype)
         tensors[name] = values.reshape(entry["shape"])
     return tensors
 

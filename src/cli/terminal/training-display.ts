@@ -120,7 +120,8 @@ export class TrainingDisplay {
 
   #erase(): void {
     if (this.#drawnLines === 0) return;
-    process.stderr.write(`\x1b[${this.#drawnLines}A\x1b[0J`);
+    // What is typed meanwhile (^C) is echoed on the line below: back to the first column, too.
+    process.stderr.write(`\r\x1b[${this.#drawnLines}A\x1b[0J`);
     this.#drawnLines = 0;
   }
 }

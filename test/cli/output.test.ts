@@ -1,0 +1,210 @@
+/** What goes where: data on stdout, words on stderr, colour on terminals only; help, version, lines of JSON. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { before, describe, it } from 'node:test';
+import {
+  charloom,
+  EXECUTABLE,
+  json,
+  parseLines,
+  sampleText,
+  scratchFolder,
+  succeed,
+  TINY,
+} from './charloom.ts';
+
+const cwd = scratchFolder();
+const training = ['train', 'text.txt', ...TINY, '--steps', '6'];
+const events = ['--eval-every', '3', '--sample-every', '3', '--checkpoint-every', '3'];
+let trained: { stdout: string; stderr: string };
+
+before(async () => {
+  writeFileSync(join(cwd, 'text.txt'), sampleText(3000));
+  trained = await succeed([...training, ...events, '--out', 'run'], { cwd });
+});
+
+describe('help', { concurrency: 4 }, () => {
+  const commands = [
+    'train',
+    'resume',
+    'sample',
+    'eval',
+    'info',
+    'devices',
+    'corpus',
+    'corpus list',
+    'corpus get',
+  ];
+  for (const command of ['', ...commands]) {
+    it(`when charloom ${command} --help is asked for then it starts with examples`, async () => {
+      const { stdout, stderr } = await succeed([...command.split(' ').filter(Boolean), '--help'], { cwd });
+      assert.ok(stdout.startsWith(`Examples:\n  $ charloom ${command}`), stdout.slice(0, 100));
+      assert.match(stdout, /\nUsage: charloom/);
+      assert.equal(stderr, '');
+    });
+  }
+
+  it('when the version is asked for then it is that of the package', async () => {
+    const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    assert.equal((await succeed(['--version'], { cwd })).stdout, `${manifest.version}\n`);
+  });
+});
+
+describe('off a terminal', { concurrency: 4 }, () => {
+  /** What escape sequences begin with. */
+  const ESCAPE = '\u001b';
+
+  it('when a model is trained without --json then stdout is empty and stderr has plain lines', () => {
+    assert.equal(trained.stdout, '');
+    assert.match(trained.stderr, /^step 6 {2}validation \d\.\d{4} nats, .+$/m);
+    assert.match(trained.stderr, /^── sample at step 3 ──$/m);
+    assert.match(trained.stderr, /charloom sample run\n$/);
+    assert.ok(!trained.stderr.includes(ESCAPE));
+  });
+
+  const cases: [args: string[], stdout: RegExp, stderr: RegExp][] = [
+    [['sample', 'run', '--prompt', 'The ', '--length', '20'], /^The (.|\n){20}\n$/, /^$/],
+    [
+      ['eval', 'run', '--split', 'test'],
+      /^text .+\ncharacters .+\n(.+\n){3}speed .+\n$/,
+      /^reading the text …\n1 of 150 characters are not in .+\n$/,
+    ],
+    [['info', 'run'], /^model +LSTM, 1 x 8, .+\n(.+\n)+$/, /^$/],
+    [['devices'], /^DEVICE +AVAILABLE +DETAIL\nsimd .+\nreference .+\n$/, /^$/],
+    [
+      ['resume', 'run'],
+      /^$/,
+      /nothing to do: the run is at step 6, its budget of steps is used up.*\n.+--steps N\n$/,
+    ],
+  ];
+  for (const [args, stdout, stderr] of cases) {
+    it(`when charloom ${args[0]} ends then only data is on stdout, without escape sequences`, async () => {
+      const result = await succeed(args, { cwd });
+      assert.match(result.stdout, stdout);
+      assert.match(result.stderr, stderr);
+      assert.ok(!(result.stdout + result.stderr).includes(ESCAPE));
+    });
+  }
+
+  it('when NO_COLOR is set then a terminal gets no escape sequences either, and else it does', (t) => {
+    const onTerminal = (environment: NodeJS.ProcessEnv) =>
+      spawnSync('script', ['-qec', `${process.execPath} ${EXECUTABLE} sample none`, '/dev/null'], {
+        cwd,
+        encoding: 'utf8',
+        env: { ...process.env, TERM: 'xterm', NO_COLOR: undefined, ...environment },
+      });
+    const coloured = onTerminal({});
+    if (coloured.error || !/error:/.test(coloured.stdout)) {
+      t.skip("there is no 'script' of util-linux to make a terminal");
+      return;
+    }
+    assert.ok(coloured.stdout.includes(ESCAPE));
+    assert.ok(!onTerminal({ NO_COLOR: '1' }).stdout.includes(ESCAPE));
+    assert.ok(!onTerminal({ TERM: 'dumb' }).stdout.includes(ESCAPE));
+  });
+});
+
+describe('--json', { concurrency: 4 }, () => {
+  /** The named fields must be there, with values of these types. */
+  function has(object: unknown, fields: Record<string, string>): void {
+    for (const [name, type] of Object.entries(fields)) {
+      assert.equal(
+        typeof (object as Record<string, unknown>)[name],
+        type,
+        `${name} of ${JSON.stringify(object)}`,
+      );
+    }
+  }
+  const figures = { crossEntropy: 'number', bitsPerCharacter: 'number', perplexity: 'number' };
+
+  it('when a model is trained then every event is a line with the fields of the contract', async () => {
+    const lines = await json<{ event: string; step: number }>([...training, ...events, '--out', 'json'], {
+      cwd,
+    });
+    const of = (event: string) => lines.filter((line) => line.event === event);
+    assert.equal(lines[0]!.event, 'start');
+    has(lines[0], {
+      cell: 'string',
+      hidden: 'number',
+      engine: 'string',
+      learningRate: 'number',
+      seed: 'number',
+    });
+    assert.deepEqual(
+      of('step').map(({ step }) => step),
+      [1, 2, 3, 4, 5, 6],
+    );
+    const rates = { learningRate: 'number', gradientNorm: 'number', charactersPerSecond: 'number' };
+    for (const line of of('step')) has(line, { step: 'number', loss: 'number', ...rates });
+    assert.deepEqual(
+      of('eval').map(({ step }) => step),
+      [3, 6],
+    );
+    for (const line of of('eval')) has(line, { split: 'string', step: 'number', ...figures });
+    assert.deepEqual(
+      of('sample').map(({ step }) => step),
+      [3, 6],
+    );
+    for (const line of of('sample')) has(line, { step: 'number', text: 'string' });
+    assert.deepEqual(
+      of('checkpoint').map(({ step }) => step),
+      [3, 6],
+    );
+    for (const line of of('checkpoint')) has(line, { step: 'number', path: 'string' });
+    const last = lines.at(-1)!;
+    has(last, { step: 'number', reason: 'string' });
+    assert.deepEqual([last.event, last.step, Reflect.get(last, 'reason')], ['done', 6, 'steps']);
+    assert.deepEqual(
+      lines.slice(1),
+      parseLines(readFileSync(join(cwd, 'json', 'metrics.jsonl'), 'utf8')),
+      'metrics.jsonl holds the same',
+    );
+  });
+
+  it('when texts are drawn then each is an object', async () => {
+    const lines = await json(['sample', 'run', '--prompt', 'The', '--length', '9', '--count', '3'], { cwd });
+    assert.equal(lines.length, 3);
+    for (const line of lines) {
+      has(line, { text: 'string', seed: 'number', charactersPerSecond: 'number' });
+      assert.equal(line.prompt, 'The');
+      assert.equal(line.characters, 9);
+    }
+  });
+
+  it('when a text is evaluated then there is one object', async () => {
+    const [line, ...rest] = await json(['eval', 'run', 'text.txt'], { cwd });
+    assert.deepEqual(rest, []);
+    has(line, {
+      characters: 'number',
+      unknownCharacters: 'number',
+      ...figures,
+      charactersPerSecond: 'number',
+    });
+    assert.equal(line!.characters, 3000);
+  });
+
+  it('when a model is described then there is one object', async () => {
+    const [line, ...rest] = await json(['info', 'run'], { cwd });
+    assert.deepEqual(rest, []);
+    has(line, { step: 'number', cell: 'string', layers: 'number', hidden: 'number', parameters: 'number' });
+    assert.deepEqual([line!.step, line!.engine], [6, 'simd']);
+    has(line!.validation, { step: 'number', ...figures });
+  });
+
+  it('when devices are listed then there is one object', async () => {
+    const [line, ...rest] = await json<{ engines: { name: string }[] }>(['devices'], { cwd });
+    assert.deepEqual(rest, []);
+    assert.deepEqual(
+      line!.engines.map(({ name }) => name),
+      ['simd', 'reference'],
+    );
+    for (const engine of line!.engines)
+      has(engine, { name: 'string', available: 'boolean', detail: 'string' });
+  });
+
+  it('when there is an error then stdout stays empty', async () => {
+    assert.equal((await charloom(['info', 'none', '--json'], { cwd })).stdout, '');
+  });
+});
