@@ -1,14 +1,44 @@
 /** Runs the executable as a user's shell does, and collects what it says. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  cpSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { TrainingEvent } from '../../src/training/events.ts';
 
-export const EXECUTABLE = fileURLToPath(new URL('../../bin/charloom.js', import.meta.url));
+const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The executable of this checkout, which runs the sources. */
+export const SOURCE_EXECUTABLE = join(CHECKOUT, 'bin/charloom.js');
+
+/** The same, with the sources as they are now compiled as in the package: it starts in a third of the time. */
+export const EXECUTABLE = compile();
+
+function compile(): string {
+  const folder = scratchFolder();
+  const tsc = join(CHECKOUT, 'node_modules/.bin/tsc');
+  const options = ['--project', 'tsconfig.build.json', '--noCheck', '--outDir', join(folder, 'dist')];
+  const { status, stdout } = spawnSync(tsc, options, { cwd: CHECKOUT, encoding: 'utf8' });
+  assert.equal(status, 0, stdout);
+  const kernels = 'engine/simd/kernels.wasm';
+  cpSync(join(CHECKOUT, 'src', kernels), join(folder, 'dist', kernels));
+  for (const name of ['bin', 'package.json']) {
+    cpSync(join(CHECKOUT, name), join(folder, name), { recursive: true });
+  }
+  for (const name of ['corpora', 'node_modules']) symlinkSync(join(CHECKOUT, name), join(folder, name));
+  return join(folder, 'bin/charloom.js');
+}
 
 /** Settings of a model that trains hundreds of steps in a second. */
 export const TINY = ['--hidden', '8', '--embedding', '4', '--sequence-length', '8', '--batch-size', '4'];
@@ -43,7 +73,7 @@ export interface Options {
   /** A file that stdout is written to instead. */
   readonly stdout?: string;
   readonly environment?: NodeJS.ProcessEnv;
-  /** Default: the executable of this checkout. */
+  /** Default: `EXECUTABLE`. */
   readonly executable?: string;
 }
 

@@ -9,6 +9,7 @@ import {
   EXECUTABLE,
   json,
   parseLines,
+  SOURCE_EXECUTABLE,
   sampleText,
   scratchFolder,
   succeed,
@@ -46,10 +47,15 @@ describe('help', { concurrency: 4 }, () => {
     });
   }
 
-  it('when the version is asked for then it is that of the package', async () => {
-    const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-    assert.equal((await succeed(['--version'], { cwd })).stdout, `${manifest.version}\n`);
-  });
+  for (const [form, executable] of [
+    ['compiled', EXECUTABLE],
+    ['in a checkout', SOURCE_EXECUTABLE],
+  ] as const) {
+    it(`when charloom ${form} is asked for its version then it is that of the package`, async () => {
+      const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+      assert.equal((await succeed(['--version'], { cwd, executable })).stdout, `${manifest.version}\n`);
+    });
+  }
 });
 
 describe('off a terminal', { concurrency: 4 }, () => {
