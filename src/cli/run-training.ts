@@ -1,12 +1,12 @@
 /** What `train` and `resume` share: showing the events of a run, ending in good order. */
 import type { Engine } from '../engine/engine.ts';
 import type { Corpus } from '../text/corpus.ts';
-import type { DoneEvent } from '../training/events.ts';
+import type { DoneEvent, TrainingEvent } from '../training/events.ts';
 import type { Run } from '../training/run.ts';
 import type { Trainer } from '../training/trainer.ts';
 import { interruption } from './signals.ts';
 import { count, duration } from './terminal/format.ts';
-import { note, printJson } from './terminal/output.ts';
+import { note, printJson, StdoutClosed } from './terminal/output.ts';
 import { styled } from './terminal/style.ts';
 import { TrainingDisplay } from './terminal/training-display.ts';
 
@@ -29,12 +29,14 @@ export async function runTraining(
     await printJson({ event: 'start', run: run.dir, parameters, ...rest, ...text, ...model, ...training });
   }
   const display = new TrainingDisplay();
+  /** Aborted when the reader of the events has gone: an end in good order, with a checkpoint. */
+  const unread = new AbortController();
   let done: DoneEvent | undefined;
   let trained = false;
   try {
-    for await (const event of trainer.run(interruption.signal)) {
+    for await (const event of trainer.run(AbortSignal.any([interruption.signal, unread.signal]))) {
       await run.record(event);
-      if (json) await printJson(event);
+      if (json) await printEvent(event);
       display.show(event);
       if (event.event === 'step') trained = true;
       if (event.event === 'done') done = event;
@@ -43,6 +45,16 @@ export async function runTraining(
     display.close();
   }
   if (done) conclude(run, done, trained);
+
+  async function printEvent(event: TrainingEvent): Promise<void> {
+    if (unread.signal.aborted) return;
+    try {
+      await printJson(event);
+    } catch (error) {
+      if (!(error instanceof StdoutClosed)) throw error;
+      unread.abort();
+    }
+  }
 }
 
 /** What is trained, on which text, by which engine, where to. */

@@ -41,6 +41,8 @@ async function train(
   options: ParsedOptions & { out?: string; device: string; json?: boolean },
 ): Promise<void> {
   const settings = settingsFrom(options);
+  const out = options.out ?? freeFolder(files[0]!);
+  Run.refuseTaken(out);
   const engine = await openEngine(options.device);
   const { unit, minCount, split } = settings.text;
   const corpus = await waiting(
@@ -61,7 +63,6 @@ async function train(
     save: (snapshot) => run!.save(model.layout, snapshot),
   });
   await waiting('drawing the initial weights', trainer.initialise());
-  const out = options.out ?? freeFolder(files[0]!);
   run = await Run.create(
     out,
     {

@@ -5,6 +5,7 @@
  * Names, shapes and gate order are PyTorch's, so that a saved file loads there unchanged. In the notation of
  * the textbook W_xh = weight_ih, W_hh = weight_hh, W_hy = head.weight.
  */
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { declare, Matrix } from '../engine/engine.ts';
 import type { Random } from '../random.ts';
 import { cellOf } from './cells/cell.ts';
@@ -99,7 +100,11 @@ export function declareParameters(layout: ParameterLayout): Matrix {
  * what flows through time); input and output matrices uniform in ±1/√H; embedding standard normal; biases 0,
  * but 1 for the LSTM's forget gate (Jozefowicz et al. 2015), so that a new network remembers.
  */
-export function initialWeights(config: ModelConfig, layout: ParameterLayout, random: Random): Float32Array {
+export async function initialWeights(
+  config: ModelConfig,
+  layout: ParameterLayout,
+  random: Random,
+): Promise<Float32Array> {
   const flat = new Float32Array(layout.length);
   const H = config.hidden;
   const bound = 1 / Math.sqrt(H);
@@ -107,7 +112,7 @@ export function initialWeights(config: ModelConfig, layout: ParameterLayout, ran
     const weights = flat.subarray(offset, offset + rows * columns);
     if (name.includes('weight_hh')) {
       for (let gate = 0; gate < rows / H; gate++) {
-        weights.set(randomOrthogonal(H, random), gate * H * H);
+        weights.set(await randomOrthogonal(H, random), gate * H * H);
       }
     } else if (name === 'embedding.weight') {
       for (let i = 0; i < weights.length; i++) weights[i] = random.normal();
@@ -120,21 +125,43 @@ export function initialWeights(config: ModelConfig, layout: ParameterLayout, ran
   return flat;
 }
 
-/** A random orthogonal matrix [size, size]: Gram-Schmidt on rows of normal numbers. */
-function randomOrthogonal(size: number, random: Random): Float64Array {
+/**
+ * A random orthogonal matrix [size, size]: Gram-Schmidt on rows of normal numbers. Its work grows with the cube of
+ * the size (seconds from 1000 on), so it lets the event loop turn.
+ */
+async function randomOrthogonal(size: number, random: Random): Promise<Float64Array> {
   const q = Float64Array.from({ length: size * size }, () => random.normal());
+  let breath = performance.now();
   for (let i = 0; i < size; i++) {
     const row = q.subarray(i * size, (i + 1) * size);
     for (let j = 0; j < i; j++) {
       const earlier = q.subarray(j * size, (j + 1) * size);
-      let projection = 0;
-      for (let k = 0; k < size; k++) projection += row[k]! * earlier[k]!;
+      const projection = dot(row, earlier);
       for (let k = 0; k < size; k++) row[k]! -= projection * earlier[k]!;
     }
-    let square = 0;
-    for (let k = 0; k < size; k++) square += row[k]! * row[k]!;
-    const scale = 1 / Math.sqrt(square);
+    const scale = 1 / Math.sqrt(dot(row, row));
     for (let k = 0; k < size; k++) row[k]! *= scale;
+    if (performance.now() - breath > 50) {
+      await yieldToEventLoop();
+      breath = performance.now();
+    }
   }
   return q;
+}
+
+/** Σ x_k y_k in four sums side by side, which do not wait for each other. */
+function dot(x: Float64Array, y: Float64Array): number {
+  const whole = x.length - (x.length % 4);
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  for (let k = 0; k < whole; k += 4) {
+    a += x[k]! * y[k]!;
+    b += x[k + 1]! * y[k + 1]!;
+    c += x[k + 2]! * y[k + 2]!;
+    d += x[k + 3]! * y[k + 3]!;
+  }
+  for (let k = whole; k < x.length; k++) a += x[k]! * y[k]!;
+  return a + b + c + d;
 }

@@ -12,6 +12,7 @@ import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asWriteError, makeFolder, writeFileAtomic } from '../checkpoint/atomic-write.ts';
 import {
+  CHECKPOINTS,
   loadCheckpoint,
   pruneCheckpoints,
   recoverCheckpoints,
@@ -79,18 +80,22 @@ export class Run {
     return this.#config;
   }
 
+  /** @throws CharloomError CANNOT_CREATE if `dir` holds a run */
+  static refuseTaken(dir: string): void {
+    if (!existsSync(join(dir, CONFIG)) && !existsSync(join(dir, CHECKPOINTS))) return;
+    throw new CharloomError(
+      'CANNOT_CREATE',
+      `${dir} holds a run already`,
+      `choose another --out, or go on with it: charloom resume ${dir}`,
+    );
+  }
+
   /**
    * Creates the folder of a new run, locked.
    * @throws CharloomError CANNOT_CREATE if it exists and holds something, or cannot be made
    */
   static async create(dir: string, config: RunConfig, vocabulary: Vocabulary): Promise<Run> {
-    if (existsSync(join(dir, CONFIG)) || existsSync(join(dir, 'checkpoints'))) {
-      throw new CharloomError(
-        'CANNOT_CREATE',
-        `${dir} holds a run already`,
-        `choose another --out, or go on with it: charloom resume ${dir}`,
-      );
-    }
+    Run.refuseTaken(dir);
     await makeFolder(dir);
     const run = new Run(dir, config, vocabulary);
     await run.lock();

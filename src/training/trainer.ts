@@ -106,7 +106,7 @@ export class Trainer {
   async initialise(): Promise<void> {
     const { engine, model, config } = this.#options;
     const random = new Random(config.seed, STREAMS.initialWeights);
-    engine.write(model.parameters, initialWeights(model.config, model.layout, random));
+    engine.write(model.parameters, await initialWeights(model.config, model.layout, random));
   }
 
   /** Matrices that a snapshot holds beside the weights. */

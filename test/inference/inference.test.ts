@@ -14,7 +14,7 @@ const V = 7;
 const UNKNOWN = 6;
 const GREEDY = { temperature: 0, topK: 0, topP: 1, minP: 0 };
 
-function untrained(): { engine: Engine; model: LanguageModel } {
+async function untrained(): Promise<{ engine: Engine; model: LanguageModel }> {
   const engine = new ReferenceEngine();
   const model = new LanguageModel({
     cell: 'lstm',
@@ -25,7 +25,7 @@ function untrained(): { engine: Engine; model: LanguageModel } {
     vocabulary: V,
     dropout: 0,
   });
-  engine.write(model.parameters, initialWeights(model.config, model.layout, new Random(1)));
+  engine.write(model.parameters, await initialWeights(model.config, model.layout, new Random(1)));
   return { engine, model };
 }
 
@@ -43,7 +43,7 @@ async function draw(sampler: Sampler, first: number, length: number, generator: 
 
 describe('the evaluator', () => {
   it('predicts every symbol but the first, whatever the length is to its window', async () => {
-    const { engine, model } = untrained();
+    const { engine, model } = await untrained();
     const evaluator = new Evaluator(engine, model);
     for (const length of [2, 256, 257, 258, 600]) {
       const { predictions } = await evaluator.evaluate(textOf(length));
@@ -52,7 +52,7 @@ describe('the evaluator', () => {
   });
 
   it('carries the state over its windows: the sum is that of one symbol after the other', async () => {
-    const { engine, model } = untrained();
+    const { engine, model } = await untrained();
     const text = textOf(600);
     const recorder = new Recorder('one symbol');
     const ids = declare('ids', 'input', 1, 1, 'i32');
@@ -73,20 +73,20 @@ describe('the evaluator', () => {
   });
 
   it('starts from the zero state every time: twice the same text, the same figures', async () => {
-    const { engine, model } = untrained();
+    const { engine, model } = await untrained();
     const evaluator = new Evaluator(engine, model);
     assert.deepEqual(await evaluator.evaluate(textOf(300)), await evaluator.evaluate(textOf(300)));
   });
 
   it('gives bits as nats over ln 2, and perplexity as exp of nats', async () => {
-    const { engine, model } = untrained();
+    const { engine, model } = await untrained();
     const figures = await new Evaluator(engine, model).evaluate(textOf(100));
     assert.equal(figures.bitsPerCharacter, figures.crossEntropy / Math.log(2));
     assert.equal(figures.perplexity, Math.exp(figures.crossEntropy));
   });
 
   it('is near ln V for an untrained model, and tells progress to the end', async () => {
-    const { engine, model } = untrained();
+    const { engine, model } = await untrained();
     const seen: number[] = [];
     const options = { onProgress: (done: number) => seen.push(done) };
     const { crossEntropy } = await new Evaluator(engine, model).evaluate(textOf(600), options);
@@ -95,7 +95,7 @@ describe('the evaluator', () => {
   });
 
   it('stops when its signal is aborted, and refuses a text without predictions', async () => {
-    const { engine, model } = untrained();
+    const { engine, model } = await untrained();
     const evaluator = new Evaluator(engine, model);
     const signal = AbortSignal.abort(new Error('enough'));
     await assert.rejects(evaluator.evaluate(textOf(10), { signal }), /enough/);
@@ -105,7 +105,7 @@ describe('the evaluator', () => {
 
 describe('the sampler', () => {
   it('draws the same symbols from the same seed, others from another', async () => {
-    const { engine, model } = untrained();
+    const { engine, model } = await untrained();
     const sampler = new Sampler(engine, model, UNKNOWN);
     const first = await draw(sampler, 0, 50, new Random(1));
     sampler.reset();
@@ -115,14 +115,14 @@ describe('the sampler', () => {
   });
 
   it('never draws the unknown symbol', async () => {
-    const { engine, model } = untrained();
+    const { engine, model } = await untrained();
     const ids = await draw(new Sampler(engine, model, UNKNOWN), 0, 500, new Random(1));
     assert.ok(!ids.includes(UNKNOWN));
     assert.equal(new Set(ids).size, V - 1);
   });
 
   it('goes on from what it was fed: feeding a text equals having drawn it', async () => {
-    const { engine, model } = untrained();
+    const { engine, model } = await untrained();
     const sampler = new Sampler(engine, model, UNKNOWN);
     const generator = new Random(1);
     const drawn = await draw(sampler, 0, 30, generator);
@@ -134,7 +134,7 @@ describe('the sampler', () => {
   });
 
   it('draws in several streams what it draws in one', async () => {
-    const { engine, model } = untrained();
+    const { engine, model } = await untrained();
     const seeds = [3, 4, 5];
     const streams: number[][] = seeds.map(() => []);
     const sampler = new Sampler(engine, model, UNKNOWN, seeds.length);

@@ -36,7 +36,7 @@ async function setUp(overrides: Partial<ModelConfig> = {}) {
   const ids = Int32Array.from({ length: T * B }, () => random.integer(V));
   const targets = Int32Array.from({ length: T * B }, () => random.integer(V));
   const batch = declareBatch(model, T, B);
-  engine.write(model.parameters, initialWeights(model.config, model.layout, random));
+  engine.write(model.parameters, await initialWeights(model.config, model.layout, random));
   engine.write(batch.ids, ids);
   engine.write(batch.targets, targets);
   engine.write(batch.dropoutSeed, [12345]);

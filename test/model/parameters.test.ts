@@ -22,9 +22,9 @@ const GATES: Record<CellName, number> = { lstm: 4, gru: 3, rnn: 1 };
 const CELLS: CellName[] = ['lstm', 'gru', 'rnn'];
 
 /** The initial weights by name. */
-function draw(config: ModelConfig, seed = 1): Map<string, Float32Array> {
+async function draw(config: ModelConfig, seed = 1): Promise<Map<string, Float32Array>> {
   const layout = new ParameterLayout(config);
-  const flat = initialWeights(config, layout, new Random(seed));
+  const flat = await initialWeights(config, layout, new Random(seed));
   return new Map(
     layout.entries.map(({ name, rows, columns, offset }) => [
       name,
@@ -69,7 +69,7 @@ describe('the layout of the weights', () => {
       const sizes = `${cell}, L=${layers} H=${hidden} E=${embedding} V=${vocabulary}`;
       const layout = new ParameterLayout({ ...config, cell, layers, hidden, embedding, vocabulary });
 
-      it(`has no overlaps, is aligned and ends with the biases: ${sizes}`, () => {
+      it(`has no overlaps, is aligned and ends with the biases: ${sizes}`, async () => {
         let end = 0;
         for (const { name, rows, columns, offset } of layout.entries) {
           assert.ok(offset >= end, `${name} overlaps what is before it`);
@@ -81,7 +81,7 @@ describe('the layout of the weights', () => {
         assert.ok(layout.length >= end && layout.length - end < 64);
       });
 
-      it(`counts the weights: ${sizes}`, () => {
+      it(`counts the weights: ${sizes}`, async () => {
         const gates = GATES[cell] * hidden;
         const layerInputs = (embedding || vocabulary) + (layers - 1) * hidden;
         const stack = gates * (layerInputs + layers * (hidden + 2));
@@ -98,9 +98,9 @@ describe('the layout of the weights', () => {
 
 describe('the initial weights', () => {
   for (const cell of CELLS) {
-    it(`have orthogonal recurrent blocks, one a gate: ${cell}`, () => {
+    it(`have orthogonal recurrent blocks, one a gate: ${cell}`, async () => {
       for (const H of [1, 2, 7, 64]) {
-        for (const [name, weights] of draw({ ...config, cell, hidden: H })) {
+        for (const [name, weights] of await draw({ ...config, cell, hidden: H })) {
           if (!name.includes('weight_hh')) continue;
           assert.equal(weights.length, GATES[cell] * H * H);
           for (let gate = 0; gate < GATES[cell]; gate++) {
@@ -118,9 +118,9 @@ describe('the initial weights', () => {
       }
     });
 
-    it(`have zero biases, but for the LSTM's forget gate: ${cell}`, () => {
+    it(`have zero biases, but for the LSTM's forget gate: ${cell}`, async () => {
       const H = config.hidden;
-      for (const [name, weights] of draw({ ...config, cell })) {
+      for (const [name, weights] of await draw({ ...config, cell })) {
         if (!name.includes('bias')) continue;
         const forgets = (i: number) => cell === 'lstm' && name.includes('bias_ih') && i >= H && i < 2 * H;
         assert.deepEqual(
@@ -132,9 +132,9 @@ describe('the initial weights', () => {
     });
   }
 
-  it('fill the range ±1/√H in input and output matrices', () => {
+  it('fill the range ±1/√H in input and output matrices', async () => {
     const bound = 1 / Math.sqrt(64);
-    for (const [name, weights] of draw({ ...config, hidden: 64, vocabulary: 90 })) {
+    for (const [name, weights] of await draw({ ...config, hidden: 64, vocabulary: 90 })) {
       if (!name.includes('weight_ih') && name !== 'head.weight') continue;
       const [low, high] = [Math.min(...weights), Math.max(...weights)];
       assert.ok(low >= -bound && low < -0.95 * bound, `${name}: least is ${low}`);
@@ -142,24 +142,25 @@ describe('the initial weights', () => {
     }
   });
 
-  it('are standard normal in the embedding', () => {
-    const weights = draw({ ...config, embedding: 64, vocabulary: 200 }).get('embedding.weight')!;
+  it('are standard normal in the embedding', async () => {
+    const weights = (await draw({ ...config, embedding: 64, vocabulary: 200 })).get('embedding.weight')!;
     const mean = weights.reduce((sum, w) => sum + w, 0) / weights.length;
     const variance = weights.reduce((sum, w) => sum + (w - mean) ** 2, 0) / weights.length;
     assert.ok(Math.abs(mean) < 0.03, `mean ${mean}`);
     assert.ok(Math.abs(variance - 1) < 0.05, `variance ${variance}`);
   });
 
-  it('when the seed is the same then all bits are, and otherwise not', () => {
+  it('when the seed is the same then all bits are, and otherwise not', async () => {
     const layout = new ParameterLayout(config);
-    const bits = (seed: number) => Buffer.from(initialWeights(config, layout, new Random(seed)).buffer);
-    assert.ok(bits(1).equals(bits(1)));
-    assert.ok(!bits(1).equals(bits(2)));
+    const bits = async (seed: number) =>
+      Buffer.from((await initialWeights(config, layout, new Random(seed))).buffer);
+    assert.ok((await bits(1)).equals(await bits(1)));
+    assert.ok(!(await bits(1)).equals(await bits(2)));
   });
 
-  it('leave the padding zero', () => {
+  it('leave the padding zero', async () => {
     const layout = new ParameterLayout(config);
-    const flat = initialWeights(config, layout, new Random(1));
+    const flat = await initialWeights(config, layout, new Random(1));
     for (const { rows, columns, offset } of layout.entries) flat.fill(0, offset, offset + rows * columns);
     assert.ok(flat.every((value) => value === 0));
   });

@@ -52,7 +52,7 @@ async function train(
   const optimizer = new Optimizer(config, model);
   const step = recordTrainingStep(model, config, optimizer);
   const executable = engine.prepare(step.program);
-  engine.write(model.parameters, initialWeights(model.config, model.layout, new Random(5)));
+  engine.write(model.parameters, await initialWeights(model.config, model.layout, new Random(5)));
 
   const text = [3, 1, 4, 1, 5, 9, 2, 6];
   const symbol = (position: number) => text[position % text.length]!;
