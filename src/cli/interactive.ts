@@ -66,7 +66,7 @@ export async function converse(
       note(HELP);
     } else {
       const { ids, unknownCount } = vocabulary.encode(line);
-      if (unknownCount > 0) note(`(${unknownCount} characters are unknown to the model)`);
+      if (unknownCount > 0) note(`(characters that the model does not know: ${unknownCount})`);
       unread.push(...ids);
       answering = true;
       stopped = false;

@@ -256,11 +256,11 @@ export class Trainer {
       this.#runningLoss += (1 - RUNNING_MEAN_DECAY) * (loss - this.#runningLoss);
       return {
         event: 'step',
+        ...step,
         loss,
         gradientNorm,
         charactersPerSecond,
         secondsLeft: this.#secondsLeft(),
-        ...step,
       };
     });
   }
