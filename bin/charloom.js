@@ -7,7 +7,8 @@ if (existsSync(source)) {
   try {
     const { register } = await import('tsx/esm/api');
     register();
-  } catch {
+  } catch (error) {
+    if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
     process.stderr.write("charloom: this checkout is not set up yet: run 'npm ci' in it first\n");
     process.exit(69);
   }

@@ -30,6 +30,13 @@ export async function resolveModel(path: string, which: CheckpointChoice = 'best
   }
   if (await exists(join(path, MANIFEST))) return oneCheckpoint(path, which);
   if (!(await exists(join(path, CHECKPOINTS)))) {
+    if (await exists(join(path, 'config.json'))) {
+      throw new CharloomError(
+        'NO_INPUT',
+        `${path} has no checkpoint yet`,
+        'if nothing trains there any more, remove the folder and train again',
+      );
+    }
     const message = `${path} is no run: it has no folder ${CHECKPOINTS}`;
     throw new CharloomError('NO_INPUT', message, 'give a run folder or one checkpoint folder');
   }

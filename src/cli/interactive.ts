@@ -2,8 +2,10 @@
 import { createInterface } from 'node:readline/promises';
 import type { SamplingOptions } from '../inference/distribution.ts';
 import { Sampler } from '../inference/sampler.ts';
+import { startOf } from '../inference/start.ts';
 import { StopFilter } from '../inference/stop-filter.ts';
 import { Random } from '../random.ts';
+import type { Ids } from '../text/ids.ts';
 import type { OpenModel } from './open-model.ts';
 import { interruption } from './signals.ts';
 import { note, print } from './terminal/output.ts';
@@ -22,7 +24,7 @@ const HELP = `The model goes on from each line you type, and remembers what came
  */
 export async function converse(
   { run, model, engine }: OpenModel,
-  prompt: string,
+  prompt: Ids,
   sampling: SamplingOptions,
   defaultLength: number,
   seed: number,
@@ -34,7 +36,7 @@ export async function converse(
   let options = sampling;
   let length = defaultLength;
   /** Read by the user and the model, but not yet by the network: it reads the last symbol when it draws. */
-  let unread = Array.from(vocabulary.encode(prompt).ids);
+  let unread = Array.from(prompt);
 
   const live = isLive() && process.stdin.isTTY === true;
   const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: live });
@@ -80,13 +82,13 @@ export async function converse(
   lines.close();
 
   async function answer(): Promise<void> {
-    const last = unread.pop() ?? vocabulary.idOf('\n');
+    const last = unread.pop() ?? startOf([], vocabulary, random)[0]!;
     await sampler.feed(unread);
     unread = [last];
     const decoder = vocabulary.decoder();
     const filter = new StopFilter(stop);
     const show = (text: string): Promise<void> => print(process.stdout.isTTY ? printable(text) : text);
-    for await (const [id] of sampler.sample(last, length, options, [random])) {
+    for await (const [id] of sampler.sample([last], length, options, [random])) {
       unread = [id!];
       await show(filter.push(decoder.push(id!)));
       if (filter.found || stopped || interruption.signal.aborted) break;

@@ -6,7 +6,7 @@ import { Run } from '../training/run.ts';
 import { Trainer } from '../training/trainer.ts';
 import { examples } from './help.ts';
 import { deviceOption } from './options.ts';
-import { readRunCorpus } from './run-corpus.ts';
+import { readRunCorpus, whereTheyAre } from './run-corpus.ts';
 import { runTraining } from './run-training.ts';
 import { budgetOptions, checkTraining, type ParsedOptions, replaceBudgets } from './settings.ts';
 import { waiting } from './terminal/wait.ts';
@@ -57,7 +57,12 @@ async function resume(path: string, files: string[], options: ResumeOptions): Pr
       save: (snapshot) => run.save(model.layout, snapshot),
     });
     trainer.restore(await run.restore(model.layout, trainer.tensors));
-    await run.change({ training, device, engine: engine.description.name });
+    await run.change({
+      training,
+      device,
+      engine: engine.description.name,
+      files: whereTheyAre(corpus.files),
+    });
     await runTraining(run, trainer, engine, corpus, model.layout.count, options.json === true);
   } finally {
     run.close();

@@ -1,6 +1,8 @@
 /** The text that a run was trained on, read again. */
+import { resolve } from 'node:path';
 import { CharloomError } from '../errors.ts';
 import { type Corpus, loadCorpus } from '../text/corpus.ts';
+import { type FileRecord, STDIN } from '../text/source.ts';
 import { parseSplit } from '../text/split.ts';
 import type { Run } from '../training/run.ts';
 
@@ -13,7 +15,7 @@ import type { Run } from '../training/run.ts';
  */
 export async function readRunCorpus(run: Run, paths: readonly string[], hint: string): Promise<Corpus> {
   const { files, text } = run.config;
-  if (paths.length === 0 && files.some(({ path }) => path === '-')) {
+  if (paths.length === 0 && files.some(({ path }) => path === STDIN)) {
     throw new CharloomError(
       'NO_INPUT',
       'the text of this run came from standard input and is not kept',
@@ -32,14 +34,26 @@ export async function readRunCorpus(run: Run, paths: readonly string[], hint: st
     }
     throw error;
   }
-  const changed = corpus.files.findIndex(({ sha256 }, i) => sha256 !== files[i]?.sha256);
-  if (changed >= 0 || corpus.files.length !== files.length) {
-    const was = files[Math.max(0, changed)];
+  if (corpus.files.length !== files.length) {
     throw new CharloomError(
       'BAD_DATA',
-      `${corpus.files[Math.max(0, changed)]!.path} is not the text this run was trained on`,
-      was ? `it had ${was.bytes} bytes and the sha256 ${was.sha256}` : '',
+      `this run was trained on ${files.length} files, ${corpus.files.length} were given`,
+      `give all of them, in this order: ${files.map(({ name }) => name).join(' ')}`,
+    );
+  }
+  const changed = corpus.files.findIndex(({ sha256 }, i) => sha256 !== files[i]?.sha256);
+  if (changed >= 0) {
+    const was = files[changed]!;
+    throw new CharloomError(
+      'BAD_DATA',
+      `${corpus.files[changed]!.path} is not the text this run was trained on`,
+      `it had ${was.bytes} bytes and the sha256 ${was.sha256}`,
     );
   }
   return corpus;
+}
+
+/** The records of files with absolute paths: a run may be resumed from another folder. */
+export function whereTheyAre(files: readonly FileRecord[]): FileRecord[] {
+  return files.map((file) => (file.path === STDIN ? file : { ...file, path: resolve(file.path) }));
 }

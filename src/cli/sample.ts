@@ -6,8 +6,10 @@ import { CharloomError } from '../errors.ts';
 import { checkFields, integer, number } from '../fields.ts';
 import type { SamplingOptions } from '../inference/distribution.ts';
 import { Sampler } from '../inference/sampler.ts';
+import { startOf } from '../inference/start.ts';
 import { StopFilter } from '../inference/stop-filter.ts';
 import { Random } from '../random.ts';
+import type { Ids } from '../text/ids.ts';
 import { asInputError } from '../text/source.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
 import { examples } from './help.ts';
@@ -98,23 +100,17 @@ async function sample(path: string, options: CommandOptions): Promise<void> {
     },
     { code: 'USAGE', field: flagOf },
   );
-  const prompt = await readPrompt(options);
-  const opened = await openModel(path, options);
-  if (options.interactive) {
-    if (options.json || checked.count > 1) {
-      throw new CharloomError(
-        'USAGE',
-        '--interactive draws one text at a time, for people',
-        'leave --json and --count out',
-      );
-    }
-    return converse(opened, prompt, checked, checked.length, checked.seed, options.stop);
-  }
-  const { ids, unknownCount } = opened.run.vocabulary.encode(prompt, 'the prompt');
-  if (unknownCount > 0) {
-    note(
-      `${unknownCount} characters of the prompt are not in the model's vocabulary and are read as the unknown symbol`,
+  if (options.interactive && (options.json || checked.count > 1)) {
+    throw new CharloomError(
+      'USAGE',
+      '--interactive draws one text at a time, for people',
+      'leave --json and --count out',
     );
+  }
+  const opened = await openModel(path, options);
+  const { text: prompt, ids } = await readPrompt(options, opened.run.vocabulary);
+  if (options.interactive) {
+    return converse(opened, ids, checked, checked.length, checked.seed, options.stop);
   }
   let drawn = 0;
   const start = performance.now();
@@ -148,12 +144,17 @@ async function drawTexts(
   const show = (text: string): Promise<void> => print(process.stdout.isTTY ? printable(text) : text);
 
   const start = performance.now();
-  const [last, ...earlier] = [...startOf(prompt, vocabulary, generators[0]!)].reverse();
-  await sampler.feed(earlier.reverse());
+  const starts = generators.map((random) => startOf(prompt, vocabulary, random));
+  await sampler.feed(starts[0]!.slice(0, -1));
   if (live) await show(promptText);
   let shown = 0;
   let flushed = performance.now();
-  for await (const ids of sampler.sample(last!, options.length, options, generators)) {
+  for await (const ids of sampler.sample(
+    starts.map((ids) => ids.at(-1)!),
+    options.length,
+    options,
+    generators,
+  )) {
     texts.forEach((text, b) => {
       text.push(ids[b]!);
     });
@@ -210,32 +211,27 @@ class GeneratedText {
   }
 }
 
-/**
- * What the model reads before the first draw: the prompt, or, without one, a line break, after which texts
- * begin; a vocabulary without line breaks starts with any of its symbols.
- */
-export function startOf(prompt: ArrayLike<number>, vocabulary: Vocabulary, random: Random): number[] {
-  if (prompt.length > 0) return Array.from(prompt);
-  const newline = vocabulary.idOf('\n');
-  if (newline !== vocabulary.unknown) return [newline];
-  const id = random.integer(vocabulary.size - 1);
-  return [id >= vocabulary.unknown ? id + 1 : id];
-}
-
-async function readPrompt({ prompt, promptFile }: CommandOptions): Promise<string> {
-  if (promptFile === undefined) return prompt ?? '';
-  if (prompt !== undefined) {
-    throw new CharloomError('USAGE', '--prompt and --prompt-file were both given', 'give one of them');
+/** The prompt as text, and as ids of the vocabulary. */
+async function readPrompt(
+  { prompt = '', promptFile }: CommandOptions,
+  vocabulary: Vocabulary,
+): Promise<{ text: string; ids: Ids }> {
+  let input: string | Buffer = prompt;
+  if (promptFile !== undefined) {
+    if (prompt !== '') {
+      throw new CharloomError('USAGE', '--prompt and --prompt-file were both given', 'give one of them');
+    }
+    try {
+      input = await readFile(promptFile);
+    } catch (error) {
+      throw asInputError(error, promptFile);
+    }
   }
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(promptFile);
-  } catch (error) {
-    throw asInputError(error, promptFile);
+  const { ids, unknownCount } = vocabulary.encode(input, promptFile ?? 'the prompt');
+  if (unknownCount > 0) {
+    note(
+      `${unknownCount} characters of the prompt are not in the model's vocabulary and are read as the unknown symbol`,
+    );
   }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new CharloomError('BAD_DATA', `--prompt-file ${promptFile} is not UTF-8 text`);
-  }
+  return { text: input.toString(), ids };
 }

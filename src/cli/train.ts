@@ -10,6 +10,7 @@ import { Run } from '../training/run.ts';
 import { Trainer } from '../training/trainer.ts';
 import { examples } from './help.ts';
 import { deviceOption } from './options.ts';
+import { whereTheyAre } from './run-corpus.ts';
 import { runTraining } from './run-training.ts';
 import { addSettingOptions, type ParsedOptions, settingsFrom } from './settings.ts';
 import { waiting } from './terminal/wait.ts';
@@ -75,7 +76,7 @@ async function train(
       text: settings.text,
       model: model.config,
       training: settings.training,
-      files: corpus.files,
+      files: whereTheyAre(corpus.files),
     },
     vocabulary,
   );

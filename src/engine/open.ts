@@ -8,6 +8,9 @@ const ENGINES: Record<string, () => Promise<Engine>> = {
   reference: async () => new (await import('./reference/reference-engine.ts')).ReferenceEngine(),
 };
 
+/** Engines that the contract names and that this version does not have yet. */
+const PLANNED = ['native', 'gpu.js:webgpu', 'gpu.js:webasm', 'gpu.js:cpu'];
+
 /** What `--device` takes beside the exact names. */
 const CHOICES: Record<string, readonly string[]> = {
   auto: ['simd'],
@@ -15,7 +18,7 @@ const CHOICES: Record<string, readonly string[]> = {
   gpu: [],
 };
 
-export const DEVICES = [...Object.keys(CHOICES), ...Object.keys(ENGINES)];
+export const DEVICES = [...Object.keys(CHOICES), ...Object.keys(ENGINES), ...PLANNED];
 
 /**
  * Opens the engine that `device` asks for: an exact name, or `auto`, `cpu` or `gpu`. What was asked for is what
@@ -28,14 +31,15 @@ export async function openEngine(device: string): Promise<Engine> {
     throw new CharloomError('USAGE', `unknown device '${device}'`, `choose one of ${DEVICES.join(', ')}`);
   }
   const name = Object.hasOwn(CHOICES, device) ? CHOICES[device]![0] : device;
-  if (!name) {
+  const open = name && ENGINES[name];
+  if (!open) {
     throw new CharloomError(
       'UNAVAILABLE',
-      `device '${device}': this version of charloom has no GPU engine`,
+      `device '${device}': this version of charloom has no such engine`,
       `use --device cpu, or see what there is with 'charloom devices'`,
     );
   }
-  return ENGINES[name]!();
+  return open();
 }
 
 export interface EngineStatus {
@@ -58,5 +62,7 @@ export async function listEngines(): Promise<EngineStatus[]> {
       list.push({ name, available: false, detail: [error.message, error.hint].filter(Boolean).join('; ') });
     }
   }
+  for (const name of PLANNED)
+    list.push({ name, available: false, detail: 'not in this version of charloom' });
   return list;
 }

@@ -43,18 +43,18 @@ export class Sampler {
   /**
    * Draws `length` symbols in every stream; yields the ids of all streams, one array [B] a time.
    *
-   * @param first the symbol that all streams read before the first draw (the last of the prompt)
+   * @param first [B]: the symbol that each stream reads before its first draw (the last of its prompt)
    * @param generators one for each stream: the same generator state draws the same text
    */
   async *sample(
-    first: number,
+    first: ArrayLike<number>,
     length: number,
     options: SamplingOptions,
     generators: readonly Random[],
   ): AsyncGenerator<Int32Array> {
     const B = this.#ids.rows;
     const V = this.#logits.columns;
-    let ids = new Int32Array(B).fill(first);
+    let ids = Int32Array.from(first);
     for (let n = 0; n < length; n++) {
       await this.#step(ids);
       const logits = await this.#engine.read(this.#logits);

@@ -25,11 +25,12 @@ import type { SafeTensor } from '../checkpoint/safetensors.ts';
 import { floatsOf, floatTensor, weightsFromTensors, weightsToTensors } from '../checkpoint/weights.ts';
 import type { Matrix } from '../engine/engine.ts';
 import { CharloomError } from '../errors.ts';
-import { type Check, checkFields, integer, number } from '../fields.ts';
+import { type Check, checkFields, choice, integer, number } from '../fields.ts';
 import { checkModelConfig, type ModelConfig } from '../model/config.ts';
 import type { ParameterLayout } from '../model/parameters.ts';
 import type { FileRecord } from '../text/source.ts';
-import type { Unit } from '../text/symbols.ts';
+import { parseSplit } from '../text/split.ts';
+import { UNITS, type Unit } from '../text/symbols.ts';
 import { Vocabulary } from '../text/vocabulary.ts';
 import { checkTrainingConfig, type TrainingConfig } from './config.ts';
 import type { Best, TrainingEvent, Validation } from './events.ts';
@@ -148,8 +149,8 @@ export class Run {
     this.#lock = undefined;
   }
 
-  /** Changes the training settings (budgets, on `resume`) and the engine that runs from now on. */
-  async change(changes: Partial<Pick<RunConfig, 'training' | 'device' | 'engine'>>): Promise<void> {
+  /** Changes what a `resume` may change: budgets, the engine, where the text is. */
+  async change(changes: Partial<Pick<RunConfig, 'training' | 'device' | 'engine' | 'files'>>): Promise<void> {
     this.#config = { ...this.#config, ...changes };
     await this.#writeConfig();
   }
@@ -194,8 +195,7 @@ export class Run {
     if (!(generator instanceof Uint32Array)) {
       throw new CharloomError('BAD_DATA', `${file}: there is no generator state`);
     }
-    await this.#dropEventsAfter(step);
-    return {
+    const snapshot: Snapshot = {
       step,
       weights: weightsFromTensors(layout, model, join(checkpointDir, 'model.safetensors')),
       tensors: matrices.map((matrix) => ({
@@ -205,6 +205,8 @@ export class Run {
       generator,
       ...parseSummary(summary, checkpointDir),
     };
+    await this.#dropEventsAfter(step);
+    return snapshot;
   }
 
   async #writeConfig(): Promise<void> {
@@ -226,6 +228,16 @@ export class Run {
   }
 }
 
+/** Whether `text` is a split. */
+function splits(text: string): boolean {
+  try {
+    parseSplit(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function append(path: string, text: string): Promise<void> {
   try {
     await appendFile(path, text);
@@ -240,6 +252,8 @@ function parseConfig(json: Record<string, unknown>, path: string): RunConfig {
     ({ code: 'BAD_DATA', field: (name: string) => `${path}: ${part}${name}` }) as const;
   const isText = (value: unknown): string | undefined => (typeof value === 'string' ? undefined : 'a text');
   const isSize = integer(0, Number.MAX_SAFE_INTEGER);
+  const isSplit = (value: unknown): string | undefined =>
+    typeof value === 'string' && splits(value) ? undefined : 'a split like 90/5/5';
   const top = checkFields<Omit<RunConfig, 'text' | 'model' | 'training'>>(
     json,
     {
@@ -257,7 +271,7 @@ function parseConfig(json: Record<string, unknown>, path: string): RunConfig {
     ...top,
     text: checkFields<RunConfig['text']>(
       json.text,
-      { unit: isText, minCount: integer(1, 2 ** 31 - 1), split: isText },
+      { unit: choice(UNITS), minCount: integer(1, 2 ** 31 - 1), split: isSplit },
       origin('text.'),
     ),
     model: checkModelConfig(json.model, origin('model.')),

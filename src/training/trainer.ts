@@ -177,7 +177,8 @@ export class Trainer {
         }
       }
       if (sample) yield { event: 'sample', step: this.#stepsDone, text: await this.#sample() };
-      if ((checkpoint || isBest) && this.#savedStep !== this.#stepsDone) {
+      // A new best is saved even where a checkpoint of this step is there: the best is named in it.
+      if (isBest || (checkpoint && this.#savedStep !== this.#stepsDone)) {
         const path = await this.#options.save(await this.#snapshot());
         this.#savedStep = this.#stepsDone;
         yield { event: 'checkpoint', step: this.#stepsDone, path };
@@ -327,7 +328,7 @@ export class Trainer {
     const decoder = vocabulary.decoder();
     let text = '';
     this.#sampler!.reset();
-    for await (const [id] of this.#sampler!.sample(training[0]!, SAMPLE_LENGTH, SAMPLE_OPTIONS, [random])) {
+    for await (const [id] of this.#sampler!.sample([training[0]!], SAMPLE_LENGTH, SAMPLE_OPTIONS, [random])) {
       text += decoder.push(id!);
     }
     return text + decoder.end();

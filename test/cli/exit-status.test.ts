@@ -171,6 +171,9 @@ describe('exit status 66: an input is missing', { concurrency: 4 }, () => {
 it('exit status 69: when the device is not to be had', () =>
   fails(69, [...train, '--device', 'gpu'], "'gpu'", '--device cpu'));
 
+it('exit status 69: when an engine of the contract is not in this version', () =>
+  fails(69, [...train, '--device', 'gpu.js:webgpu'], "'gpu.js:webgpu'", 'charloom devices'));
+
 describe('exit status 73: the output cannot be created', { concurrency: 2 }, () => {
   it('when the run folder would be below a file', () =>
     fails(73, [...train, '--steps', '1', '--out', 'text.txt/run'], 'text.txt/run'));

@@ -78,7 +78,11 @@ describe('off a terminal', { concurrency: 4 }, () => {
       /^reading the text …\n1 of 150 characters are not in .+\n$/,
     ],
     [['info', 'run'], /^model +LSTM, 1 x 8, .+\n(.+\n)+$/, /^$/],
-    [['devices'], /^DEVICE +AVAILABLE +DETAIL\nsimd .+\nreference .+\n$/, /^$/],
+    [
+      ['devices'],
+      /^DEVICE +AVAILABLE +DETAIL\nsimd +yes .+\nreference +yes .+\nnative +no .+\n(gpu\.js:\S+ +no .+\n){3}$/,
+      /^$/,
+    ],
     [
       ['resume', 'run'],
       /^$/,
@@ -204,7 +208,7 @@ describe('--json', { concurrency: 4 }, () => {
     assert.deepEqual(rest, []);
     assert.deepEqual(
       line!.engines.map(({ name }) => name),
-      ['simd', 'reference'],
+      ['simd', 'reference', 'native', 'gpu.js:webgpu', 'gpu.js:webasm', 'gpu.js:cpu'],
     );
     for (const engine of line!.engines)
       has(engine, { name: 'string', available: 'boolean', detail: 'string' });

@@ -69,6 +69,24 @@ describe('charloom sample', { concurrency: 4 }, () => {
     );
   });
 
+  it('when the vocabulary has no line break then each of several texts begins with a symbol of its own seed', async () => {
+    writeFileSync(join(cwd, 'line.txt'), 'one two three '.repeat(100));
+    await succeed(['train', 'line.txt', '--out', 'line', ...TINY, '--steps', '1'], { cwd });
+    const lines = await json<{ text: string }>(
+      ['sample', 'line', '--length', '60', '--count', '4', '--seed', '5'],
+      {
+        cwd,
+      },
+    );
+    for (const [i, { text }] of lines.entries()) {
+      const [alone] = await json<{ text: string }>(
+        ['sample', 'line', '--length', '60', '--seed', `${5 + i}`],
+        { cwd },
+      );
+      assert.equal(text, alone!.text, `seed ${5 + i}`);
+    }
+  });
+
   it('when several texts are drawn then each has its own seed, and is what that seed alone gives', async () => {
     const drawn = await drawAll('--count', '3', '--seed', '20');
     assert.deepEqual(
@@ -160,6 +178,6 @@ describe('charloom sample --interactive', { concurrency: 3 }, () => {
   });
 
   it('when a line has unseen characters then they are counted', async () => {
-    assert.match((await converse('你好')).stderr, /^\(2 characters are unknown to the model\)\n$/);
+    assert.match((await converse('你好')).stderr, /^\(characters that the model does not know: 2\)\n$/);
   });
 });

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import type { RunConfig } from '../../src/training/run.ts';
-import { checkpointSteps, metrics, sampleText, scratchFolder, succeed, TINY } from './charloom.ts';
+import { checkpointSteps, json, metrics, sampleText, scratchFolder, succeed, TINY } from './charloom.ts';
 
 const cwd = scratchFolder();
 const text = sampleText(3000);
@@ -187,6 +187,15 @@ describe('reports and checkpoints', { concurrency: 3 }, () => {
     assert.match(samples, /^── step 4 ──\n[ab]{300}\n\n── step 8 ──\n[ab]{300}\n\n$/);
     const { stderr } = await succeed(['sample', 'best', '--length', '1', '--json'], { cwd });
     assert.equal(stderr, '');
+  });
+
+  it('when the last step is saved before its evaluation makes it the best then the best is in the checkpoint', async () => {
+    const every = ['--eval-every', '3', '--checkpoint-every', '2'];
+    await train('last', ...TINY, ...every, '--warmup', '0', '--steps', '4');
+    const { best } = metrics(join(cwd, 'last')).at(-1)! as { best: { step: number } };
+    assert.equal(best.step, 4, 'a model that has just begun gets better with every step');
+    const [info] = await json<{ best: { step: number } }>(['info', 'last'], { cwd });
+    assert.deepEqual(info!.best, best);
   });
 
   it('when all intervals are 0 then there is one checkpoint at the end, and no evaluation', async () => {

@@ -36,7 +36,7 @@ const textOf = (length: number): Uint8Array => {
 
 async function draw(sampler: Sampler, first: number, length: number, generator: Random): Promise<number[]> {
   const ids: number[] = [];
-  for await (const [id] of sampler.sample(first, length, { ...GREEDY, temperature: 1 }, [generator]))
+  for await (const [id] of sampler.sample([first], length, { ...GREEDY, temperature: 1 }, [generator]))
     ids.push(id!);
   return ids;
 }
@@ -140,7 +140,7 @@ describe('the sampler', () => {
     const sampler = new Sampler(engine, model, UNKNOWN, seeds.length);
     const options = { ...GREEDY, temperature: 1 };
     for await (const ids of sampler.sample(
-      0,
+      [0, 0, 0],
       20,
       options,
       seeds.map((seed) => new Random(seed)),

@@ -131,7 +131,7 @@ export async function scoreSine({ engine, model, vocabulary }: Trained, samples:
   await sampler.feed(ids.subarray(0, -1));
   let text = '';
   const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0 };
-  for await (const [id] of sampler.sample(ids.at(-1)!, 3 * samples, greedy, [new Random(1)])) {
+  for await (const [id] of sampler.sample([ids.at(-1)!], 3 * samples, greedy, [new Random(1)])) {
     text += vocabulary.symbols[id!]!;
   }
   const drawn = text.trim().split(' ');
