@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'BUSY' // the run folder is in use by another process
   | 'DIVERGED'; // the loss or the weights are no longer finite
 
+/** A failure that a user can meet: what happened (`message`), of which kind (`code`), what to do (`hint`). */
 export class CharloomError extends Error {
   override readonly name = 'CharloomError';
   readonly code: ErrorCode;

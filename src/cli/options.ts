@@ -2,9 +2,11 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { DEVICES } from '../engine/open.ts';
 
+/** Which engine. */
 export const deviceOption = (): Option =>
   new Option('--device <name>', 'engine to run on').choices(DEVICES).default('auto');
 
+/** Which checkpoint of a run. */
 export const checkpointOption = (): Option =>
   new Option('--checkpoint <which>', 'best, latest, or the number of a step').default('best');
 

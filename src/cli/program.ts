@@ -10,6 +10,7 @@ import { sampleCommand } from './sample.ts';
 import { trainCommand } from './train.ts';
 import { version } from './version.ts';
 
+/** The whole program, to be parsed by main.ts. */
 export function createProgram(): Command {
   const program = new Command('charloom')
     .description(

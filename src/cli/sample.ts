@@ -8,7 +8,7 @@ import type { SamplingOptions } from '../inference/distribution.ts';
 import { Sampler } from '../inference/sampler.ts';
 import { startOf } from '../inference/start.ts';
 import { StopFilter } from '../inference/stop-filter.ts';
-import { Random } from '../random.ts';
+import { MAX_SEED, Random } from '../random.ts';
 import type { Ids } from '../text/ids.ts';
 import { asInputError } from '../text/source.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
@@ -22,7 +22,6 @@ import { note, print, printJson } from './terminal/output.ts';
 import { printable } from './terminal/printable.ts';
 import { isLive, styled } from './terminal/style.ts';
 
-const MAX_SEED = 2 ** 32 - 1;
 /** Texts drawn side by side; more are drawn in several rounds. */
 const MAX_STREAMS = 64;
 /** Drawn characters are written out at least this often. */

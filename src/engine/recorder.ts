@@ -119,6 +119,7 @@ const ALIASES: { readonly [K in OperationName]?: readonly (readonly [string, str
   softmaxSquaredError: [['gradient', 'logits']],
 };
 
+/** Records one program. */
 export class Recorder {
   readonly name: string;
   readonly #operations: Operation[] = [];

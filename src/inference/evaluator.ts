@@ -21,6 +21,7 @@ export interface Evaluation {
   readonly perplexity: number;
 }
 
+/** Evaluates texts under one model. */
 export class Evaluator {
   readonly #engine: Engine;
   readonly #executable: Executable;

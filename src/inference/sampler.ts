@@ -6,6 +6,7 @@ import type { Random } from '../random.ts';
 import { distribution, draw, type SamplingOptions } from './distribution.ts';
 import { zero } from './evaluator.ts';
 
+/** Reads and draws symbols; its state is what was read so far, from zero. */
 export class Sampler {
   readonly #engine: Engine;
   readonly #executable: Executable;

@@ -37,6 +37,7 @@ export interface Forward {
   backward(logitsGradient: Matrix, gradients: Weights): StreamState;
 }
 
+/** A model: its weights, and how its passes are recorded. It holds no numbers; engines do. */
 export class LanguageModel {
   readonly config: ModelConfig;
   readonly layout: ParameterLayout;

@@ -26,6 +26,7 @@ export interface BatchInfo {
   readonly startsEpoch: boolean;
 }
 
+/** The windows of one training text, epoch after epoch. */
 export class Batches {
   readonly batchSize: number;
   readonly sequenceLength: number;

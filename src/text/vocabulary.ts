@@ -23,6 +23,7 @@ export interface StreamDecoder {
   end(): string;
 }
 
+/** The symbols of one model in id order, the unknown one last. */
 export class Vocabulary {
   readonly unit: Unit;
   /** In id order. Bytes are written as the characters U+0000 to U+00FF, the unknown symbol as ''. */

@@ -1,6 +1,7 @@
 /** How a model is trained: every setting but the model's shape. Stored in `config.json`. */
 import { type Check, checkFields, choice, integer, number, type Origin } from '../fields.ts';
 import { LOSSES, type LossName } from '../model/loss.ts';
+import { MAX_SEED } from '../random.ts';
 
 export const OPTIMIZERS = ['adam', 'adamw', 'rmsprop', 'sgd'] as const;
 export const SCHEDULES = ['constant', 'linear', 'cosine', 'step'] as const;
@@ -56,7 +57,7 @@ const CHECKS: { readonly [K in keyof TrainingConfig]: Check } = {
   evalEvery: integer(0, 2 ** 31 - 1),
   sampleEvery: integer(0, 2 ** 31 - 1),
   checkpointEvery: integer(0, 2 ** 31 - 1),
-  seed: integer(0, 2 ** 32 - 1),
+  seed: integer(0, MAX_SEED),
 };
 
 /** @throws CharloomError naming the first field that is not what it must be */

@@ -16,6 +16,7 @@ const MOMENTS: Record<OptimizerName, readonly string[]> = {
   sgd: ['velocity'],
 };
 
+/** One optimizer of the flat weights of one model. */
 export class Optimizer {
   /** What the optimizer remembers, by name, each flat like the parameters; saved in checkpoints. */
   readonly moments: ReadonlyMap<string, Matrix>;

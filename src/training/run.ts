@@ -65,6 +65,7 @@ export type CheckpointSummary = Pick<
   'epoch' | 'window' | 'seconds' | 'runningLoss' | 'best' | 'validation'
 >;
 
+/** One run folder. */
 export class Run {
   readonly dir: string;
   readonly vocabulary: Vocabulary;
@@ -93,7 +94,7 @@ export class Run {
 
   /**
    * Creates the folder of a new run, locked.
-   * @throws CharloomError CANNOT_CREATE if it exists and holds something, or cannot be made
+   * @throws CharloomError CANNOT_CREATE if it holds a run, or cannot be made
    */
   static async create(dir: string, config: RunConfig, vocabulary: Vocabulary): Promise<Run> {
     Run.refuseTaken(dir);

@@ -25,6 +25,7 @@ export interface TrainingStep {
   readonly state: StreamState;
 }
 
+/** Records the training step of `model`, with the inputs that the host fills in before each replay. */
 export function recordTrainingStep(
   model: LanguageModel,
   { batchSize: B, sequenceLength: T, loss }: TrainingConfig,

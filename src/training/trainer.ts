@@ -53,6 +53,9 @@ export interface Snapshot {
   readonly validation: Validation | null;
 }
 
+/** What is known of a step before its loss is read. */
+type PendingStep = Pick<StepEvent, 'step' | 'epoch' | 'learningRate' | 'progress'>;
+
 /** Where checkpoints go: returns the path of the checkpoint it made. */
 export type SaveSnapshot = (snapshot: Snapshot) => Promise<string>;
 
@@ -67,6 +70,7 @@ export interface TrainerOptions {
   readonly save: SaveSnapshot;
 }
 
+/** One training run of one model on one text, driven by `run`. */
 export class Trainer {
   readonly #options: TrainerOptions;
   readonly #optimizer: Optimizer;
@@ -139,10 +143,7 @@ export class Trainer {
     let clock = performance.now();
     let flushed = clock;
     /** Steps whose losses still wait on the device. */
-    let pending: Omit<
-      StepEvent,
-      'event' | 'loss' | 'gradientNorm' | 'charactersPerSecond' | 'secondsLeft'
-    >[] = [];
+    let pending: PendingStep[] = [];
     let reason: DoneReason | undefined;
     const due = (every: number): boolean => every > 0 && this.#stepsDone % every === 0;
 
@@ -219,7 +220,7 @@ export class Trainer {
   }
 
   /** Runs one step; its loss will be in row `row` of the history. */
-  async #trainStep(row: number) {
+  async #trainStep(row: number): Promise<PendingStep> {
     const { engine, config } = this.#options;
     const fraction = Math.min(1, Math.max(...Object.values(this.#used())));
     const { epoch, startsEpoch } = this.#batches.next(this.#inputs, this.#targets);
@@ -240,10 +241,7 @@ export class Trainer {
   }
 
   /** Reads the losses of the pending steps and makes their events. */
-  async #readHistory(
-    pending: readonly { step: number; epoch: number; learningRate: number; progress: number }[],
-    seconds: number,
-  ): Promise<StepEvent[]> {
+  async #readHistory(pending: readonly PendingStep[], seconds: number): Promise<StepEvent[]> {
     if (pending.length === 0) return [];
     const history = await this.#options.engine.read(this.#step.history.slice(0, pending.length));
     const charactersPerSecond = (pending.length * this.#inputs.length) / Math.max(seconds, 1e-9);

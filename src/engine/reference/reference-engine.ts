@@ -27,6 +27,7 @@ const KERNELS: Kernels<OperationName> = {
   ...optimizerKernels,
 };
 
+/** Float64 arrays, one for each tensor, and a loop for each operation. */
 export class ReferenceEngine implements Engine {
   readonly description: EngineDescription = {
     name: 'reference',

@@ -29,6 +29,7 @@ interface Prepared {
 /** Signals and timers wait for at most about this long, in milliseconds. */
 const BREATH = 50;
 
+/** One WebAssembly memory with all tensors, and the kernels that walk command lists in it. */
 export class SimdEngine implements Engine {
   readonly description: EngineDescription = { name: 'simd', detail: 'WebAssembly SIMD, 1 thread' };
   readonly #kernels: Kernels;
