@@ -103,7 +103,8 @@ describe('off a terminal', { concurrency: 4 }, () => {
       spawnSync('script', ['-qec', `${process.execPath} ${EXECUTABLE} sample none`, '/dev/null'], {
         cwd,
         encoding: 'utf8',
-        env: { ...process.env, TERM: 'xterm', NO_COLOR: undefined, ...environment },
+        // chalk does not colour where CI is set.
+        env: { ...process.env, TERM: 'xterm', NO_COLOR: undefined, CI: undefined, ...environment },
       });
     const coloured = onTerminal({});
     if (coloured.error || !/error:/.test(coloured.stdout)) {
