@@ -135,7 +135,15 @@ export function settingsFrom(options: ParsedOptions): RunSettings {
     );
   }
   let merged: Record<string, unknown> = { ...TEXT_DEFAULTS, ...PRESETS[preset]!.settings };
-  for (const layer of [file, given]) merged = { ...replaceBudgets(merged, layer), ...layer };
+  const lay = (layer: ParsedOptions): void => {
+    merged = { ...replaceBudgets(merged, layer), ...layer };
+  };
+  lay(file);
+  // What is wrong in the file is said of the file, before options hide or inherit it.
+  const fileOrigin: Origin = { code: 'BAD_DATA', field: (name) => `--config ${options.config}: ${name}` };
+  checkModelConfig({ ...merged, vocabulary: 2 }, fileOrigin);
+  checkTrainingConfig(merged, fileOrigin);
+  lay(given);
 
   const { vocabulary: _, ...model } = checkModelConfig({ ...merged, vocabulary: 2 }, ORIGIN);
   const training = checkTraining(merged);

@@ -58,9 +58,12 @@ export class Vocabulary {
 
   /**
    * @param json parsed JSON of the form that `toJSON` gives
+   * @param label what messages call it: the name of its file
    * @throws CharloomError BAD_DATA if it is not exactly that
    */
-  static parse(json: unknown): Vocabulary {
+  static parse(json: unknown, label = 'the vocabulary'): Vocabulary {
+    const invalid = (problem: string): CharloomError =>
+      new CharloomError('BAD_DATA', `${label} is not a valid vocabulary: ${problem}`);
     if (typeof json !== 'object' || json === null || Array.isArray(json)) throw invalid('not an object');
     const fields = new Map<string, unknown>(Object.entries(json));
     for (const key of fields.keys()) {
@@ -174,8 +177,4 @@ function isSymbol(symbol: string, unit: Unit): boolean {
   if (/\p{Surrogate}/u.test(symbol)) return false; // with the u flag: a lone one
   if (unit === 'character') return symbol.length === (symbol.codePointAt(0)! > 0xffff ? 2 : 1);
   return symbol.length <= MAX_SYMBOL_LENGTH;
-}
-
-function invalid(problem: string): CharloomError {
-  return new CharloomError('BAD_DATA', `not a valid vocabulary: ${problem}`);
 }

@@ -116,7 +116,8 @@ export class Run {
     }
     const path = join(dir, CONFIG);
     const config = parseConfig(await readJsonObject(path), path);
-    const vocabulary = Vocabulary.parse(await readJsonObject(join(dir, VOCABULARY)));
+    const vocabularyPath = join(dir, VOCABULARY);
+    const vocabulary = Vocabulary.parse(await readJsonObject(vocabularyPath), vocabularyPath);
     if (vocabulary.size !== config.model.vocabulary) {
       throw new CharloomError(
         'BAD_DATA',
