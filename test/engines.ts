@@ -5,8 +5,13 @@ import type { Engine } from '../src/engine/engine.ts';
 import { openEngine } from '../src/engine/open.ts';
 import { CharloomError } from '../src/errors.ts';
 
-/** Engines that compute on any processor, by the names of `--device`. */
-export const ENGINES = ['reference', 'simd'] as const;
+/** The engines, by the names of `--device`. */
+export const ENGINES = ['reference', 'simd', 'gpu.js:webgpu', 'gpu.js:webasm', 'gpu.js:cpu'] as const;
+
+/** A value for each engine; all of gpu.js's have the same. */
+export function perEngine<T>(reference: T, simd: T, gpu: T): Readonly<Record<(typeof ENGINES)[number], T>> {
+  return { reference, simd, 'gpu.js:webgpu': gpu, 'gpu.js:webasm': gpu, 'gpu.js:cpu': gpu };
+}
 
 /** Runs `body` on the named engine and closes it; where the engine cannot run the test is skipped, with the reason. */
 export async function withEngine(

@@ -267,6 +267,8 @@ export interface Program {
 
 /** A program made ready by an engine. */
 export interface Executable {
+  /** Kernel launches (for engines without a device: commands or operations) of one replay. */
+  readonly dispatches: number;
   /**
    * Replays the program once. Resolves when the engine is ready for more work: a later `read` sees the
    * results, but they need not be finished when the promise resolves.
@@ -280,6 +282,24 @@ export interface EngineDescription {
   readonly name: string;
   /** One line, e.g. "WebAssembly SIMD, 1 thread". */
   readonly detail: string;
+  /** The GPU, or what stands for one, of engines that run on such. */
+  readonly adapter?: AdapterDescription;
+}
+
+/** A GPU, or a program that computes in its stead, as its driver describes it. */
+export interface AdapterDescription {
+  /** E.g. "llvmpipe". */
+  readonly name: string;
+  /** The driver and its version. */
+  readonly driver: string;
+  /** How it is spoken to: Vulkan, Metal or D3D12. */
+  readonly backend: string;
+  /** Whether it is a GPU, and no program on the processor. */
+  readonly hardware: boolean;
+  /** Bytes that one buffer can have. */
+  readonly maxBufferBytes: number;
+  /** Bytes that a kernel can see of one buffer. */
+  readonly maxBindingBytes: number;
 }
 
 /** A device with its memory. Tensors come into being, as zeros, when a program or a call first names them. */

@@ -1,21 +1,29 @@
 /** The one place that knows which engines exist. Loads an engine's code only when it is asked for. */
 import { CharloomError } from '../errors.ts';
-import type { Engine } from './engine.ts';
+import type { AdapterDescription, Engine, EngineDescription } from './engine.ts';
 
-/** The engines by name, fastest first, and how to open each. */
+const openGpu: typeof import('./gpu/gpu-engine.ts')['GpuEngine']['open'] = async (mode, options) =>
+  (await import('./gpu/gpu-engine.ts')).GpuEngine.open(mode, options);
+
+const openSimd = async () => (await import('./simd/simd-engine.ts')).SimdEngine.open();
+
+/** The engines by name, in the order in which they are listed, and how to open each. */
 const ENGINES: Record<string, () => Promise<Engine>> = {
-  simd: async () => (await import('./simd/simd-engine.ts')).SimdEngine.open(),
+  simd: openSimd,
+  'gpu.js:webgpu': () => openGpu('webgpu'),
+  'gpu.js:webasm': () => openGpu('webasm'),
+  'gpu.js:cpu': () => openGpu('cpu'),
   reference: async () => new (await import('./reference/reference-engine.ts')).ReferenceEngine(),
 };
 
 /** Engines that the contract names and that this version does not have yet. */
-const PLANNED = ['native', 'gpu.js:webgpu', 'gpu.js:webasm', 'gpu.js:cpu'];
+const PLANNED = ['native'];
 
 /** What `--device` takes beside the exact names. */
-const CHOICES: Record<string, readonly string[]> = {
-  auto: ['simd'],
-  cpu: ['simd'],
-  gpu: [],
+const CHOICES: Record<string, () => Promise<Engine>> = {
+  auto: openSimd,
+  cpu: openSimd,
+  gpu: () => openGpu('webgpu', { requireHardware: true }),
 };
 
 export const DEVICES = [...Object.keys(CHOICES), ...Object.keys(ENGINES), ...PLANNED];
@@ -30,8 +38,7 @@ export async function openEngine(device: string): Promise<Engine> {
   if (!DEVICES.includes(device)) {
     throw new CharloomError('USAGE', `unknown device '${device}'`, `choose one of ${DEVICES.join(', ')}`);
   }
-  const name = Object.hasOwn(CHOICES, device) ? CHOICES[device]![0] : device;
-  const open = name && ENGINES[name];
+  const open = CHOICES[device] ?? ENGINES[device];
   if (!open) {
     throw new CharloomError(
       'UNAVAILABLE',
@@ -47,22 +54,36 @@ export interface EngineStatus {
   readonly available: boolean;
   /** What it runs on, or why it cannot. */
   readonly detail: string;
+  /** What GPU, or program in its stead, it runs on, if it needs one. */
+  readonly adapter?: AdapterDescription;
 }
 
-/** Tries every engine in turn: what it runs on, or why it is unavailable. */
+/** Tries every engine in turn: what it runs on, or why it is unavailable. One that is broken does not end the list. */
 export async function listEngines(): Promise<EngineStatus[]> {
   const list: EngineStatus[] = [];
-  for (const [name, open] of Object.entries(ENGINES)) {
+  for (const name of Object.keys(ENGINES)) {
     try {
-      const engine = await open();
-      list.push({ name, available: true, detail: engine.description.detail });
-      await engine.close();
+      const { detail, adapter } = await describe(name);
+      list.push({ name, available: true, detail, ...(adapter && { adapter }) });
     } catch (error) {
-      if (!(error instanceof CharloomError)) throw error;
-      list.push({ name, available: false, detail: [error.message, error.hint].filter(Boolean).join('; ') });
+      const hint = error instanceof CharloomError ? error.hint : '';
+      const message = error instanceof Error ? error.message.split('\n', 1)[0]! : String(error);
+      list.push({ name, available: false, detail: [message, hint].filter(Boolean).join('; ') });
     }
   }
   for (const name of PLANNED)
     list.push({ name, available: false, detail: 'not in this version of charloom' });
   return list;
+}
+
+/** @throws whatever opening it throws */
+async function describe(name: string): Promise<EngineDescription> {
+  if (name === 'gpu.js:webgpu') {
+    // In a process of its own: drivers print what they please, and some crash.
+    const adapter = await (await import('./gpu/probe.ts')).probeAdapter();
+    return { name, detail: `WebGPU on ${adapter.name}`, adapter };
+  }
+  const engine = await ENGINES[name]!();
+  await engine.close();
+  return engine.description;
 }

@@ -3,10 +3,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { declare, type Engine } from '../../src/engine/engine.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
-import { ENGINES, withEngine } from '../engines.ts';
+import { ENGINES, perEngine, withEngine } from '../engines.ts';
 
-/** In units in the last place of a float32. */
-const ULPS = 4;
+/**
+ * In units in the last place of a float32. A GPU's exponential function may be wrong by 3 + 2|x| of them
+ * (the WebGPU shading language's bound).
+ */
+const ULPS = perEngine(4, 4, 200);
+/** What tanh may be wrong by beside that. */
+const TANH_ERROR = perEngine(0, 0, 2 ** -22);
 
 /** From 1e-30 to `largest` in geometric steps, and, finer, in linear ones; with both signs. */
 function grid(largest: number): Float32Array {
@@ -27,8 +32,10 @@ function assertWithin(
   inputs: ArrayLike<number>,
   outputs: ArrayLike<number>,
   exact: (x: number) => number,
+  absolute = 0,
 ): void {
   for (let i = 0; i < inputs.length; i++) {
+    if (Math.abs(outputs[i]! - exact(inputs[i]!)) <= absolute) continue;
     const error = ulps(outputs[i]!, exact(inputs[i]!));
     assert.ok(error <= limit, `f(${inputs[i]}) is ${outputs[i]}, ${error} ulp from ${exact(inputs[i]!)}`);
   }
@@ -78,14 +85,14 @@ for (const name of ENGINES) {
     it('tanh is exact to a few ulp, near 0 as well as where it saturates', async (t) => {
       await withEngine(t, name, async (engine) => {
         const inputs = grid(25);
-        assertWithin(ULPS, inputs, await tanh(engine, inputs), Math.tanh);
+        assertWithin(ULPS[name], inputs, await tanh(engine, inputs), Math.tanh, TANH_ERROR[name]);
       });
     });
 
     it('σ is exact to a few ulp, as far down as floats reach', async (t) => {
       await withEngine(t, name, async (engine) => {
         const inputs = grid(87);
-        assertWithin(ULPS, inputs, await sigmoid(engine, inputs), (x) =>
+        assertWithin(ULPS[name], inputs, await sigmoid(engine, inputs), (x) =>
           x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)),
         );
       });
@@ -116,9 +123,9 @@ for (const name of ENGINES) {
       await withEngine(t, name, async (engine) => {
         const inputs = grid(87).filter((x) => x < 0);
         const { losses, gradients } = await twoSymbols(engine, inputs);
-        assertWithin(ULPS, inputs, gradients, (x) => Math.exp(x) / (1 + Math.exp(x)));
+        assertWithin(ULPS[name], inputs, gradients, (x) => Math.exp(x) / (1 + Math.exp(x)));
         // The float64 reference takes the logarithm of 1 + e^x as it is: near 1 it has no digits of e^x left.
-        const [from, limit] = name === 'reference' ? [-12, 100] : [-87, ULPS];
+        const [from, limit] = name === 'reference' ? [-12, 100] : [-87, ULPS[name]];
         const chosen = inputs.map((x, i) => (x > from ? i : -1)).filter((i) => i >= 0);
         assertWithin(
           limit,
@@ -133,7 +140,7 @@ for (const name of ENGINES) {
       await withEngine(t, name, async (engine) => {
         const inputs = grid(1e4).filter((x) => x > 0);
         const { losses } = await twoSymbols(engine, inputs);
-        assertWithin(ULPS, inputs, losses, (x) => x + Math.log1p(Math.exp(-x)));
+        assertWithin(ULPS[name], inputs, losses, (x) => x + Math.log1p(Math.exp(-x)));
       });
     });
   });

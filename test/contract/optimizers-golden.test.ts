@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { declare } from '../../src/engine/engine.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
-import { ENGINES, withEngine } from '../engines.ts';
+import { ENGINES, perEngine, withEngine } from '../engines.ts';
 
 interface Settings {
   readonly learningRate: number;
@@ -29,7 +29,7 @@ interface Goldens {
 }
 
 /** Of |actual − expected| / max(1, |expected|): the parameters are near 1. */
-const TOLERANCES = { reference: 1e-8, simd: 1e-5 };
+const TOLERANCES = perEngine(1e-8, 1e-5, 1e-5);
 
 const file = new URL('../golden/optimizers.json', import.meta.url);
 const { initial, gradients, gradientNorms, cases } = JSON.parse(await readFile(file, 'utf8')) as Goldens;

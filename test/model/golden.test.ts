@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
-import { ENGINES, withEngine } from '../engines.ts';
+import { ENGINES, perEngine, withEngine } from '../engines.ts';
 import { assertClose, batchProgram, declareBatch } from './batch.ts';
 
 interface Golden {
@@ -33,7 +33,7 @@ interface Case {
 }
 
 /** ‖actual − expected‖ / ‖expected‖ of every tensor. float64 is limited by the nine digits of the file. */
-const TOLERANCES = { reference: 1e-8, simd: 1e-5 };
+const TOLERANCES = perEngine(1e-8, 1e-5, 1e-5);
 
 const file = new URL('../golden/cells.json', import.meta.url);
 const { cases } = JSON.parse(await readFile(file, 'utf8')) as { cases: Case[] };

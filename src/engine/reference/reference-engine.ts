@@ -42,6 +42,7 @@ export class ReferenceEngine implements Engine {
     }
     const steps = program.operations.map((operation) => this.#bind(operation));
     return {
+      dispatches: steps.length,
       run: async () => {
         // The contract promises garbage in temporaries; NaN is the garbage that shows.
         for (const tensor of temporaries) this.#data(tensor).fill(Number.NaN);

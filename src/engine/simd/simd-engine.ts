@@ -71,7 +71,7 @@ export class SimdEngine implements Engine {
     const list = this.#memory.allocate(`commands of ${program.name}`, wordCount(commands) * 4);
     const cuts = stretches(commands);
     const prepared: Prepared = { name: program.name, commands, list, cuts, arena: -1 };
-    return { run: () => this.#replay(prepared) };
+    return { dispatches: commands.length, run: () => this.#replay(prepared) };
   }
 
   write(target: Matrix, values: ArrayLike<number>): void {

@@ -1,0 +1,195 @@
+/**
+ * Finding the time loops in a program. The model records a step as two operations: the recurrent product and
+ * the cell. A GPU wants one dispatch for a step and wide ones for whatever need not wait its turn, so the
+ * engine looks for chains: cells of one kind, each fed by the product of the one before, moving through
+ * sequences block by block.
+ */
+import { Matrix, type Operation, type Operations } from '../engine.ts';
+import { isRead } from './liveness.ts';
+
+export type CellOperation =
+  | 'rnnForward'
+  | 'rnnBackward'
+  | 'lstmForward'
+  | 'lstmBackward'
+  | 'gruForward'
+  | 'gruBackward';
+
+/** Steps of one cell in order of execution: forward in time, or backward. */
+export interface Chain<K extends CellOperation> {
+  readonly op: K;
+  readonly steps: readonly Operations[K][];
+  /** The first of the products that feed the steps; absent if none does. */
+  readonly product?: Operations['matmul'];
+  /** Index of the first operation after the chain. */
+  readonly end: number;
+}
+
+interface Pattern {
+  /** Operands that move by one block from step to step: forward for +1, backward for −1. */
+  readonly moves: readonly string[];
+  readonly direction: 1 | -1;
+  /** [operand of a step, operand of the next step] that are the same matrix. */
+  readonly carries: readonly (readonly [string, string])[];
+  /** What the product writes, and whether it adds to it. */
+  readonly fed: string;
+  readonly accumulates: boolean;
+  /** The operand of the step before that the product multiplies with the weights. */
+  readonly recurrent: string;
+}
+
+const PATTERNS: { readonly [K in CellOperation]: Pattern } = {
+  rnnForward: {
+    moves: ['preactivation', 'hidden'],
+    direction: 1,
+    carries: [],
+    fed: 'preactivation',
+    accumulates: true,
+    recurrent: 'hidden',
+  },
+  rnnBackward: {
+    moves: ['preactivationGradient', 'hidden', 'hiddenGradient'],
+    direction: -1,
+    carries: [],
+    fed: 'hiddenGradient',
+    accumulates: true,
+    recurrent: 'preactivationGradient',
+  },
+  lstmForward: {
+    moves: ['gates', 'previousCell', 'cell', 'hidden'],
+    direction: 1,
+    carries: [['cell', 'previousCell']],
+    fed: 'gates',
+    accumulates: true,
+    recurrent: 'hidden',
+  },
+  lstmBackward: {
+    moves: ['gates', 'previousCell', 'cell', 'hiddenGradient', 'gatesGradient'],
+    direction: -1,
+    carries: [['cellGradient', 'cellGradient']],
+    fed: 'hiddenGradient',
+    accumulates: true,
+    recurrent: 'gatesGradient',
+  },
+  gruForward: {
+    moves: ['inputGates', 'hiddenGates', 'previousHidden', 'hidden'],
+    direction: 1,
+    carries: [['hidden', 'previousHidden']],
+    fed: 'hiddenGates',
+    accumulates: false,
+    recurrent: 'hidden',
+  },
+  gruBackward: {
+    moves: [
+      'inputGates',
+      'hiddenGates',
+      'previousHidden',
+      'hiddenGradient',
+      'previousHiddenGradient',
+      'inputGatesGradient',
+      'hiddenGatesGradient',
+    ],
+    direction: -1,
+    carries: [['previousHiddenGradient', 'hiddenGradient']],
+    fed: 'hiddenGradient',
+    accumulates: true,
+    recurrent: 'hiddenGatesGradient',
+  },
+};
+
+type Step = Record<string, Matrix>;
+
+/** The longest chain that starts at operation `start`: with the product that feeds it, or with a cell alone. */
+export function chainAt(operations: readonly Operation[], start: number): Chain<CellOperation> | undefined {
+  const first = operations[start]!;
+  const forward = first.op === 'matmul' ? fedStep(operations, start, 1) : undefined;
+  if (!forward && !isCell(first)) return undefined;
+  const cell = (forward ? operations[start + 1] : first) as Operation & { op: CellOperation };
+  const pattern = PATTERNS[cell.op];
+  const steps = [cell];
+  let product = forward;
+  let end = start + (forward ? 2 : 1);
+  // Forward every step is fed, or none; backward the first never is.
+  while (forward || pattern.direction === -1) {
+    const next = fedStep(operations, end, pattern.direction);
+    const step = operations[end + 1] as typeof cell;
+    if (!next || step.op !== cell.op || !follows(pattern, steps.at(-1)!, step, next, product)) break;
+    product ??= next;
+    steps.push(step);
+    end += 2;
+  }
+  return { op: cell.op, steps: steps as never, end, ...(product && { product }) };
+}
+
+function isCell(operation: Operation): operation is Operation & { op: CellOperation } {
+  return Object.hasOwn(PATTERNS, operation.op);
+}
+
+/** The product at `index` if the operation after it is a cell, in this direction of time, that it feeds. */
+function fedStep(
+  operations: readonly Operation[],
+  index: number,
+  direction: 1 | -1,
+): Operations['matmul'] | undefined {
+  const product = operations[index];
+  const cell = operations[index + 1];
+  if (product?.op !== 'matmul' || !cell || !isCell(cell)) return undefined;
+  const pattern = PATTERNS[cell.op];
+  const fits =
+    pattern.direction === direction &&
+    same(product.out, operand(cell, pattern.fed)) &&
+    (product.accumulate ?? false) === pattern.accumulates &&
+    (product.transposeB ?? false) === (direction === 1) &&
+    !product.transposeA &&
+    (direction === 1 || !product.bias) &&
+    (cell.op !== 'gruForward' || same(product.a, cell.previousHidden));
+  if (!fits) return undefined;
+  // Gates are replaced or computed again; a sum that stays where it is, and that is read later, must be there.
+  const replaced = cell.op === 'lstmForward' || cell.op === 'gruForward';
+  return replaced || !isRead(operations, index + 2, product.out) ? product : undefined;
+}
+
+function follows(
+  pattern: Pattern,
+  previous: Operation,
+  step: Operation,
+  product: Operations['matmul'],
+  first: Operations['matmul'] | undefined,
+): boolean {
+  const sameWeights =
+    !first ||
+    (same(product.b, first.b) &&
+      (product.bias && first.bias ? same(product.bias, first.bias) : product.bias === first.bias));
+  return (
+    sameWeights &&
+    same(product.a, operand(previous, pattern.recurrent)) &&
+    pattern.moves.every((name) =>
+      adjacent(operand(previous, name), operand(step, name), pattern.direction),
+    ) &&
+    pattern.carries.every(([from, to]) => same(operand(previous, from), operand(step, to))) &&
+    ('activation' in previous && 'activation' in step ? previous.activation === step.activation : true)
+  );
+}
+
+function operand(operation: Operation, name: string): Matrix {
+  return (operation as unknown as Step)[name]!;
+}
+
+function same(x: Matrix, y: Matrix): boolean {
+  return x.tensor === y.tensor && x.offset === y.offset && x.rows === y.rows && x.columns === y.columns;
+}
+
+/** Is `y` the block after (before, for direction −1) `x`? */
+function adjacent(x: Matrix, y: Matrix, direction: 1 | -1): boolean {
+  return (
+    x.tensor === y.tensor &&
+    x.rows === y.rows &&
+    x.columns === y.columns &&
+    y.offset === x.offset + direction * x.length
+  );
+}
+
+/** The `count` blocks that begin with `first`, as one matrix. */
+export function blocks(first: Matrix, count: number): Matrix {
+  return new Matrix(first.tensor, first.offset, first.rows * count, first.columns);
+}
