@@ -5,6 +5,12 @@ import type { AdapterDescription, Engine, EngineDescription } from './engine.ts'
 const openGpu: typeof import('./gpu/gpu-engine.ts')['GpuEngine']['open'] = async (mode, options) =>
   (await import('./gpu/gpu-engine.ts')).GpuEngine.open(mode, options);
 
+async function openHardwareGpu(): Promise<Engine> {
+  // Where there is none, that costs a look, and not the loading of gpu.js.
+  await (await import('./gpu/probe.ts')).findAdapter({ requireHardware: true });
+  return openGpu('webgpu', { requireHardware: true });
+}
+
 const openSimd = async () => (await import('./simd/simd-engine.ts')).SimdEngine.open();
 
 /** The engines by name, in the order in which they are listed, and how to open each. */
@@ -23,7 +29,7 @@ const PLANNED = ['native'];
 const CHOICES: Record<string, () => Promise<Engine>> = {
   auto: openSimd,
   cpu: openSimd,
-  gpu: () => openGpu('webgpu', { requireHardware: true }),
+  gpu: openHardwareGpu,
 };
 
 export const DEVICES = [...Object.keys(CHOICES), ...Object.keys(ENGINES), ...PLANNED];

@@ -5,10 +5,12 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { EngineStatus } from '../../src/engine/open.ts';
 import {
   charloom,
   checkpointSteps,
   EXECUTABLE,
+  json,
   sampleText,
   scratchFolder,
   start,
@@ -168,11 +170,32 @@ describe('exit status 66: an input is missing', { concurrency: 4 }, () => {
   });
 });
 
-it('exit status 69: when the device is not to be had', () =>
-  fails(69, [...train, '--device', 'gpu'], "'gpu'", '--device cpu'));
+describe('exit status 69: the engine cannot run here', { concurrency: 2 }, () => {
+  it('when it is not in this version', () =>
+    fails(69, [...train, '--device', 'native'], "'native'", 'charloom devices'));
 
-it('exit status 69: when an engine of the contract is not in this version', () =>
-  fails(69, [...train, '--device', 'gpu.js:webgpu'], "'gpu.js:webgpu'", 'charloom devices'));
+  const noVulkan = process.platform !== 'linux' && 'only on Linux can the drivers be hidden';
+  for (const device of ['gpu', 'gpu.js:webgpu']) {
+    it(`when --device ${device} finds no adapter then it says what to install`, {
+      skip: noVulkan,
+    }, async () => {
+      const environment = { VK_DRIVER_FILES: '/nonexistent', VK_ICD_FILENAMES: '/nonexistent' };
+      const { status, stderr } = await charloom([...train, '--device', device], { cwd, environment });
+      assert.equal(status, 69, stderr);
+      assert.match(messageOf(stderr), /^error: .+ no Vulkan adapter\nhint: install .+\n$/);
+    });
+  }
+
+  it('when a GPU is asked for and only software is there then it names that', async (t) => {
+    const [devices] = await json<{ engines: EngineStatus[] }>(['devices'], { cwd });
+    const { adapter } = devices!.engines.find(({ name }) => name === 'gpu.js:webgpu')!;
+    if (!adapter || adapter.hardware) {
+      t.skip(adapter ? 'this machine has a GPU' : 'this machine has no WebGPU adapter');
+      return;
+    }
+    await fails(69, [...train, '--device', 'gpu'], adapter.name, 'software', '--device gpu.js:webgpu');
+  });
+});
 
 describe('exit status 73: the output cannot be created', { concurrency: 2 }, () => {
   it('when the run folder would be below a file', () =>

@@ -80,7 +80,7 @@ describe('off a terminal', { concurrency: 4 }, () => {
     [['info', 'run'], /^model +LSTM, 1 x 8, .+\n(.+\n)+$/, /^$/],
     [
       ['devices'],
-      /^DEVICE +AVAILABLE +DETAIL\nsimd +yes .+\nreference +yes .+\nnative +no .+\n(gpu\.js:\S+ +no .+\n){3}$/,
+      /^DEVICE +AVAILABLE +DETAIL\nsimd +yes .+\ngpu\.js:webgpu +(no .+|yes .+(\n +.+){2})\n(gpu\.js:(webasm|cpu) +yes .+\n){2}reference +yes .+\nnative +no .+\n$/,
       /^$/,
     ],
     [
@@ -205,14 +205,22 @@ describe('--json', { concurrency: 4 }, () => {
   });
 
   it('when devices are listed then there is one object', async () => {
-    const [line, ...rest] = await json<{ engines: { name: string }[] }>(['devices'], { cwd });
+    const [line, ...rest] = await json<{ engines: { name: string; available: boolean; adapter?: object }[] }>(
+      ['devices'],
+      { cwd },
+    );
     assert.deepEqual(rest, []);
     assert.deepEqual(
       line!.engines.map(({ name }) => name),
-      ['simd', 'reference', 'native', 'gpu.js:webgpu', 'gpu.js:webasm', 'gpu.js:cpu'],
+      ['simd', 'gpu.js:webgpu', 'gpu.js:webasm', 'gpu.js:cpu', 'reference', 'native'],
     );
     for (const engine of line!.engines)
       has(engine, { name: 'string', available: 'boolean', detail: 'string' });
+    const adapter = line!.engines[1]!.adapter;
+    assert.equal(adapter !== undefined, line!.engines[1]!.available, 'an engine on a GPU says on which');
+    if (!adapter) return;
+    has(adapter, { name: 'string', driver: 'string', backend: 'string', hardware: 'boolean' });
+    has(adapter, { maxBufferBytes: 'number', maxBindingBytes: 'number' });
   });
 
   it('when there is an error then stdout stays empty', async () => {

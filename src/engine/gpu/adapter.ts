@@ -6,7 +6,7 @@ import * as gpujs from 'gpu.js';
 import { CharloomError } from '../../errors.ts';
 import type { AdapterDescription } from '../engine.ts';
 import { describeAdapter } from './adapter-info.ts';
-import { probeAdapter } from './probe.ts';
+import { findAdapter } from './probe.ts';
 
 export interface GpuDevice {
   readonly device: GPUDevice;
@@ -34,8 +34,6 @@ const MOST_BINDINGS = 16;
 
 /** The device while someone uses it. */
 let current: { users: number; readonly opened: Promise<Opened> } | undefined;
-/** What there is does not change while charloom runs. */
-let found: Promise<AdapterDescription> | undefined;
 
 /**
  * The device of the process, opened if nobody uses it yet.
@@ -43,15 +41,7 @@ let found: Promise<AdapterDescription> | undefined;
  * @throws CharloomError UNAVAILABLE if there is no adapter, or none that will do: says what to install
  */
 export async function acquireDevice({ requireHardware }: { requireHardware: boolean }): Promise<GpuDevice> {
-  found ??= probeAdapter();
-  const { name, hardware } = await found;
-  if (requireHardware && !hardware) {
-    throw new CharloomError(
-      'UNAVAILABLE',
-      `no GPU: there is only ${name}, which computes in software`,
-      "install the GPU's driver; --device gpu.js:webgpu takes the adapter in software, --device cpu the fast engine",
-    );
-  }
+  const { hardware } = await findAdapter({ requireHardware });
   current ??= { users: 0, opened: Opened.open(hardware) };
   const mine = current;
   mine.users++;

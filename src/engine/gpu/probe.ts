@@ -36,6 +36,31 @@ writeSync(1, '\\n' + JSON.stringify(finding)); // drivers may have printed somet
 process.exit();
 `;
 
+/** What there is does not change while charloom runs. */
+let found: Promise<AdapterDescription> | undefined;
+
+/**
+ * The adapter, looked for once in a process. Loads nothing of gpu.js.
+ * @param requireHardware refuses one that computes in software
+ * @throws CharloomError UNAVAILABLE if there is none, or none that will do: says what to install
+ */
+export async function findAdapter({
+  requireHardware,
+}: {
+  requireHardware: boolean;
+}): Promise<AdapterDescription> {
+  found ??= probeAdapter();
+  const adapter = await found;
+  if (requireHardware && !adapter.hardware) {
+    throw unavailable(
+      'GPU',
+      `there is only ${adapter.name}, which computes in software`,
+      "install the GPU's driver; --device gpu.js:webgpu takes the adapter in software, --device cpu the fast engine",
+    );
+  }
+  return adapter;
+}
+
 /**
  * The adapter that a device would be opened on: hardware if there is any.
  * @param module the package `webgpu`
@@ -45,16 +70,17 @@ export async function probeAdapter(module = 'webgpu'): Promise<AdapterDescriptio
   const finding = await find(module);
   if (!finding) {
     const backend = backendOf(process.platform);
-    throw unavailable(`there is no ${backend} adapter`, INSTALL[backend]!);
+    throw unavailable('WebGPU', `there is no ${backend} adapter`, INSTALL[backend]!);
   }
   if ('loading' in finding) {
     throw unavailable(
+      'WebGPU',
       `the package webgpu cannot be loaded: ${firstLine(finding.loading)}`,
       'it has builds for Linux (glibc 2.34 or newer), macOS and Windows; there, install charloom again',
     );
   }
   if ('opening' in finding) {
-    throw unavailable(`the adapter cannot be opened: ${firstLine(finding.opening)}`, UPDATE);
+    throw unavailable('WebGPU', `the adapter cannot be opened: ${firstLine(finding.opening)}`, UPDATE);
   }
   return describeAdapter(finding.info, finding.limits);
 }
@@ -80,7 +106,7 @@ async function find(module: string): Promise<Finding> {
     execFile(process.execPath, args, { timeout: MILLISECONDS }, (error, stdout) => {
       if (!error) return resolve(JSON.parse(stdout.slice(stdout.lastIndexOf('\n') + 1)));
       const how = error.killed ? `did not answer in ${MILLISECONDS / 1000} s` : `crashed (${ending(error)})`;
-      reject(unavailable(`the driver ${how} when it was tried out`, UPDATE));
+      reject(unavailable('WebGPU', `the driver ${how} when it was tried out`, UPDATE));
     });
   });
 }
@@ -90,5 +116,5 @@ const ending = ({ signal, code }: { signal?: NodeJS.Signals | null; code?: unkno
 
 const firstLine = (text: string): string => text.split('\n', 1)[0]!;
 
-const unavailable = (what: string, hint: string): CharloomError =>
-  new CharloomError('UNAVAILABLE', `no WebGPU: ${what}`, hint);
+const unavailable = (missing: string, why: string, hint: string): CharloomError =>
+  new CharloomError('UNAVAILABLE', `no ${missing}: ${why}`, hint);

@@ -44,8 +44,8 @@ export function readRecord(step: string, values: Readonly<Record<string, string>
   const entries = Object.entries(values);
   const assign = (tensor: string): string =>
     entries.map(([name, index]) => `${name} = ${tensor}[half]${index};`).join(' ');
-  return `const step = ${step} + 0.0;
-      const half = Math.floor(step * 0.5) + 0.0;
+  return `const step = ${step};
+      const half = Math.floor(step * 0.5);
       ${entries.map(([name]) => `let ${name} = 0.5;`).join(' ')}
       if (half * 2 === step) { ${assign('even')} } else { ${assign('odd')} }`;
 }

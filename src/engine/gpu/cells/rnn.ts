@@ -33,11 +33,14 @@ function forwardStep(H: number, activation: Activation, first: boolean, fed: boo
     `function (${names.join(', ')}) {
     let s = x[this.thread.x][this.thread.y]${biased ? ' + bias[this.thread.y]' : ''};
     ${fed ? recurrent : ''}
-    return ${activation === 'tanh' ? tanh('s') : 'Math.max(s, 0)'};
+    ${activation === 'tanh' ? `return ${tanh('s')};` : RELU}
   }`,
     { H },
   );
 }
+
+/** Not a maximum, which may make NaN 0. */
+const RELU = 'if (s <= 0) { return 0; }\n    return s;';
 
 const unpackHidden = kernel(
   'rnnState',

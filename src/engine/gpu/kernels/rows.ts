@@ -50,14 +50,15 @@ export function gatherGradient({ ids, transpose }: Operations['gatherGradient'])
   );
 }
 
-/** (input [R, C], seed [1]): the mask of `dropoutKeeps`, with divisions by powers of two, which are exact, for shifts. */
+/** (input [R, C], seed [1]): the mask of `dropoutKeeps`, with products by powers of two for shifts: unlike
+ * divisions, which GPUs approximate, they are exact. */
 export function dropout({ stream, rate }: Operations['dropout']): Kernel {
-  const low = (x: string): string => `(${x} - Math.floor(${x} / 4096) * 4096)`;
+  const low = (x: string): string => `(${x} - Math.floor(${x} * ${1 / 4096}) * 4096)`;
   const rounds = DROPOUT_MULTIPLIERS.map(
     (multiplier, round) => `
       scrambled = right * ${multiplier} + ${round % 2 === 0 ? 'lowKey' : 'highKey'};
       scrambled = ${low('scrambled')};
-      mixed = left + Math.floor(scrambled * scrambled / 64);
+      mixed = left + Math.floor(scrambled * scrambled * ${1 / 64});
       mixed = ${low('mixed')};
       left = right;
       right = mixed;`,
@@ -65,11 +66,11 @@ export function dropout({ stream, rate }: Operations['dropout']): Kernel {
   return kernel(
     'dropout',
     `function (input, seed) {
-      const row = this.thread.y + 0.0;
-      const column = this.thread.x + 0.0;
-      const rowHigh = Math.floor(row / 4096) + 0.0;
-      const columnHigh = Math.floor(column / 4096) + 0.0;
-      const seedHigh = Math.floor(seed[0] / 4096) + 0.0;
+      const row = this.thread.y;
+      const column = this.thread.x;
+      const rowHigh = Math.floor(row * ${1 / 4096});
+      const columnHigh = Math.floor(column * ${1 / 4096});
+      const seedHigh = Math.floor(seed[0] * ${1 / 4096});
       const lowKey = seed[0] - seedHigh * 4096 + ${stream * 911};
       const highKey = seedHigh + ${stream * 613} + rowHigh * 157 + columnHigh * 1031;
       let left = row - rowHigh * 4096;
