@@ -142,6 +142,9 @@ function fedStep(
     (product.transposeB ?? false) === (direction === 1) &&
     !product.transposeA &&
     (direction === 1 || !product.bias) &&
+    (cell.op !== 'rnnForward' || product.a.columns === cell.hidden.columns) &&
+    // The gates are computed again, from the hidden states of all steps, where the cell has put the last.
+    (cell.op !== 'lstmForward' || adjacent(product.a, cell.hidden, 1)) &&
     (cell.op !== 'gruForward' || same(product.a, cell.previousHidden));
   if (!fits) return undefined;
   // Gates are replaced or computed again; a sum that stays where it is, and that is read later, must be there.

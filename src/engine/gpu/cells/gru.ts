@@ -31,11 +31,14 @@ export function lowerGruForward(
     );
   });
   const allHidden = blocks(hidden, T);
-  if (isRead(allHidden)) list.dispatch(unpackState, records.all, view2d(allHidden), [H, B, T]);
   const allInputGates = blocks(inputGates, T);
   const allHiddenGates = blocks(hiddenGates, T);
   const gatesRead = isRead(allInputGates);
-  if (fed && (gatesRead || isRead(allHiddenGates))) {
+  const productRead = fed !== undefined && (gatesRead || isRead(allHiddenGates));
+  if (productRead || isRead(allHidden)) {
+    list.dispatch(unpackState, records.all, view2d(allHidden), [H, B, T]);
+  }
+  if (productRead) {
     const { kernel, inputs, grid } = product({ ...fed, out: allHiddenGates, a: blocks(fed.a, T) });
     list.dispatch(kernel, inputs, view2d(allHiddenGates), grid);
   }
