@@ -22,7 +22,17 @@ const LAYERS: Record<string, readonly string[]> = {
   checkpoint: ['model', 'engine contract', ...LEAVES],
   inference: ['checkpoint', 'model', 'engine contract', ...LEAVES],
   training: ['inference', 'checkpoint', 'model', 'engine contract', ...LEAVES],
-  cli: ['training', 'inference', 'checkpoint', 'model', 'engine contract', 'engine/open.ts', ...LEAVES],
+  bench: ['training', 'inference', 'model', 'engine contract', ...LEAVES],
+  cli: [
+    'bench',
+    'training',
+    'inference',
+    'checkpoint',
+    'model',
+    'engine contract',
+    'engine/open.ts',
+    ...LEAVES,
+  ],
 };
 
 /** The only folder that may import each package. */
@@ -30,6 +40,8 @@ const PACKAGES: Record<string, string> = {
   chalk: 'cli/terminal',
   ora: 'cli/terminal',
   commander: 'cli',
+  'gpu.js': 'engine/gpu',
+  webgpu: 'engine/gpu',
 };
 
 interface Import {

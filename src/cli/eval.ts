@@ -6,7 +6,7 @@ import { encodeFiles } from '../text/corpus.ts';
 import type { Ids } from '../text/ids.ts';
 import { examples } from './help.ts';
 import { openModel } from './open-model.ts';
-import { checkpointOption, deviceOption } from './options.ts';
+import { checkpointOption, inferenceDeviceOption } from './options.ts';
 import { readRunCorpus } from './run-corpus.ts';
 import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
@@ -33,7 +33,7 @@ export function evalCommand(): Command {
       ]),
     )
     .addOption(checkpointOption())
-    .addOption(deviceOption())
+    .addOption(inferenceDeviceOption())
     .option('--json', 'print one JSON object')
     .addHelpText(
       'before',

@@ -2,9 +2,15 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { DEVICES } from '../engine/open.ts';
 
-/** Which engine. */
-export const deviceOption = (): Option =>
-  new Option('--device <name>', 'engine to run on').choices(DEVICES).default('auto');
+/** Which engine. What `auto` means is the command's. */
+const deviceOption = (auto: string): Option =>
+  new Option('--device <name>', `engine to run on; auto: ${auto}`).choices(DEVICES).default('auto');
+
+export const trainingDeviceOption = (): Option =>
+  deviceOption('a GPU in hardware if it is faster for this model, else simd');
+
+export const inferenceDeviceOption = (): Option =>
+  deviceOption('simd, since one text at a time does not fill a GPU');
 
 /** Which checkpoint of a run. */
 export const checkpointOption = (): Option =>

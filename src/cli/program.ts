@@ -1,5 +1,6 @@
 /** The command line: every subcommand, its help, and nothing of its work. */
 import { Command } from 'commander';
+import { benchCommand } from './bench.ts';
 import { corpusCommand } from './corpus.ts';
 import { devicesCommand } from './devices.ts';
 import { evalCommand } from './eval.ts';
@@ -33,6 +34,7 @@ export function createProgram(): Command {
     evalCommand(),
     infoCommand(),
     devicesCommand(),
+    benchCommand(),
     corpusCommand(),
   ];
   for (const command of commands) program.addCommand(command);

@@ -1,11 +1,16 @@
 /** `charloom resume`: goes on with a run exactly where it stopped. */
 import { Command } from 'commander';
+import type { Trial } from '../bench/fastest-engine.ts';
+import type { Engine } from '../engine/engine.ts';
 import { openEngine } from '../engine/open.ts';
+import { CharloomError } from '../errors.ts';
 import { LanguageModel } from '../model/language-model.ts';
+import type { TrainingConfig } from '../training/config.ts';
 import { Run } from '../training/run.ts';
 import { Trainer } from '../training/trainer.ts';
+import { chooseEngine, deviceOfRun } from './device-choice.ts';
 import { examples } from './help.ts';
-import { deviceOption } from './options.ts';
+import { trainingDeviceOption } from './options.ts';
 import { readRunCorpus, whereTheyAre } from './run-corpus.ts';
 import { runTraining } from './run-training.ts';
 import { budgetOptions, checkTraining, type ParsedOptions, replaceBudgets } from './settings.ts';
@@ -22,7 +27,7 @@ export function resumeCommand(): Command {
     .argument('<run>', 'run folder')
     .argument('[files...]', "where the run's text is now, if it has moved");
   for (const option of budgetOptions()) command.addOption(option);
-  const device = deviceOption();
+  const device = trainingDeviceOption();
   device.default(undefined, 'that of the run');
   return command
     .addOption(device)
@@ -42,8 +47,7 @@ async function resume(path: string, files: string[], options: ResumeOptions): Pr
   await run.lock();
   try {
     const training = checkTraining(replaceBudgets({ ...run.config.training }, options));
-    const device = options.device ?? run.config.device;
-    const engine = await openEngine(device);
+    const { engine, trials } = await engineFor(run, training, options.device);
     const hint = `say where it is now: charloom resume ${run.dir} FILE`;
     const corpus = await waiting('reading the text', readRunCorpus(run, files, hint));
     const model = new LanguageModel(run.config.model);
@@ -59,12 +63,29 @@ async function resume(path: string, files: string[], options: ResumeOptions): Pr
     trainer.restore(await run.restore(model.layout, trainer.tensors));
     await run.change({
       training,
-      device,
+      device: options.device ?? run.config.device,
       engine: engine.description.name,
       files: whereTheyAre(corpus.files),
     });
-    await runTraining(run, trainer, engine, corpus, model.layout.count, options.json === true);
+    await runTraining(run, trainer, engine, corpus, model.layout.count, { json: options.json, trials });
   } finally {
     run.close();
+  }
+}
+
+/** The engine that the run goes on with: that of `device` if it was given, else the one that it ran on. */
+async function engineFor(
+  run: Run,
+  training: TrainingConfig,
+  device: string | undefined,
+): Promise<{ engine: Engine; trials?: readonly Trial[] }> {
+  if (device === 'auto') return chooseEngine(run.config.model, training);
+  if (device) return { engine: await openEngine(device) };
+  try {
+    return { engine: await openEngine(deviceOfRun(run.config)) };
+  } catch (error) {
+    if (!(error instanceof CharloomError) || error.code !== 'UNAVAILABLE') throw error;
+    const hint = `go on with another engine: charloom resume ${run.dir} --device auto`;
+    throw new CharloomError(error.code, error.message, hint, { cause: error });
   }
 }

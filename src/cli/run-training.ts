@@ -1,4 +1,5 @@
 /** What `train` and `resume` share: showing the events of a run, ending in good order. */
+import type { Trial } from '../bench/fastest-engine.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Corpus } from '../text/corpus.ts';
 import type { DoneEvent, TrainingEvent } from '../training/events.ts';
@@ -13,7 +14,8 @@ import { TrainingDisplay } from './terminal/training-display.ts';
 /**
  * Trains until a budget or a signal ends it.
  * @param parameters number of weights, for the first lines
- * @param json whether every event is printed on stdout
+ * @param options.json whether every event is printed on stdout
+ * @param options.trials what came of the engines that `--device auto` tried
  */
 export async function runTraining(
   run: Run,
@@ -21,12 +23,13 @@ export async function runTraining(
   engine: Engine,
   corpus: Corpus,
   parameters: number,
-  json: boolean,
+  { json = false, trials }: { json?: boolean | undefined; trials?: readonly Trial[] | undefined },
 ): Promise<void> {
   const { model, training, text, ...rest } = run.config;
   introduce(run, engine, corpus, parameters);
   if (json) {
-    await printJson({ event: 'start', run: run.dir, parameters, ...rest, ...text, ...model, ...training });
+    const start = { event: 'start', run: run.dir, parameters, ...rest, ...text, ...model, ...training };
+    await printJson({ ...start, ...(trials && { trials }) });
   }
   const display = new TrainingDisplay();
   /** Aborted when the reader of the events has gone: an end in good order, with a checkpoint. */

@@ -15,7 +15,7 @@ import type { Vocabulary } from '../text/vocabulary.ts';
 import { examples } from './help.ts';
 import { converse } from './interactive.ts';
 import { type OpenModel, openModel } from './open-model.ts';
-import { checkpointOption, deviceOption, flagOf, numberOption } from './options.ts';
+import { checkpointOption, flagOf, inferenceDeviceOption, numberOption } from './options.ts';
 import { interruption } from './signals.ts';
 import { count } from './terminal/format.ts';
 import { note, print, printJson } from './terminal/output.ts';
@@ -72,7 +72,7 @@ export function sampleCommand(): Command {
     .addOption(numberOption('--seed <n>', 'same seed, same text (default: a new one each time)'))
     .option('--interactive', 'type prompts, read how the model goes on')
     .addOption(checkpointOption())
-    .addOption(deviceOption())
+    .addOption(inferenceDeviceOption())
     .option('--json', 'print one JSON object per text')
     .addHelpText(
       'before',

@@ -8,8 +8,9 @@ import { loadCorpus } from '../text/corpus.ts';
 import { parseSplit } from '../text/split.ts';
 import { Run } from '../training/run.ts';
 import { Trainer } from '../training/trainer.ts';
+import { chooseEngine } from './device-choice.ts';
 import { examples } from './help.ts';
-import { deviceOption } from './options.ts';
+import { trainingDeviceOption } from './options.ts';
 import { whereTheyAre } from './run-corpus.ts';
 import { runTraining } from './run-training.ts';
 import { addSettingOptions, type ParsedOptions, settingsFrom } from './settings.ts';
@@ -21,7 +22,7 @@ export function trainCommand(): Command {
     .description('train a model on text files')
     .argument('<files...>', "UTF-8 text files, one after the other; '-' is standard input")
     .option('--out <dir>', 'run folder to create (default: runs/ and the name of the first file)')
-    .addOption(deviceOption())
+    .addOption(trainingDeviceOption())
     .option('--json', 'print every event as a line of JSON');
   addSettingOptions(command);
   return command
@@ -44,7 +45,8 @@ async function train(
   const settings = settingsFrom(options);
   const out = options.out ?? freeFolder(files[0]!);
   Run.refuseTaken(out);
-  const engine = await openEngine(options.device);
+  // A device that was asked for by name fails before the text is read; `auto` has to know the model first.
+  const named = options.device === 'auto' ? undefined : await openEngine(options.device);
   const { unit, minCount, split } = settings.text;
   const corpus = await waiting(
     'reading the text',
@@ -52,6 +54,9 @@ async function train(
   );
   const { vocabulary } = corpus;
   const model = new LanguageModel({ ...settings.model, vocabulary: vocabulary.size });
+  const { engine, trials } = named
+    ? { engine: named, trials: undefined }
+    : await chooseEngine(model.config, settings.training);
   // The run folder is created when nothing can be wrong with the settings and the text any more.
   let run: Run | undefined;
   const trainer = new Trainer({
@@ -81,7 +86,7 @@ async function train(
     vocabulary,
   );
   try {
-    await runTraining(run, trainer, engine, corpus, model.layout.count, options.json === true);
+    await runTraining(run, trainer, engine, corpus, model.layout.count, { json: options.json, trials });
   } finally {
     run.close();
   }

@@ -8,7 +8,7 @@ import type { LanguageModel, StreamState } from '../model/language-model.ts';
 import { recordLoss } from '../model/loss.ts';
 
 /** Symbols per replay: the input projection and the output layer are one matrix product over so many. */
-const WINDOW = 256;
+export const WINDOW = 256;
 
 export interface Evaluation {
   /** Predicted symbols: one fewer than the text has. */

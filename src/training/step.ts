@@ -1,5 +1,5 @@
 /** One training step as a recorded program: forward, loss, BPTT, clipping, update. */
-import { declare, Matrix, type Program } from '../engine/engine.ts';
+import { declare, type Engine, Matrix, type Program } from '../engine/engine.ts';
 import { Recorder } from '../engine/recorder.ts';
 import type { LanguageModel, StreamState } from '../model/language-model.ts';
 import { recordLoss } from '../model/loss.ts';
@@ -19,6 +19,8 @@ export interface TrainingStep {
   /** [1, 1] i32 inputs: dropout seed; row of `history` to fill. */
   readonly dropoutSeed: Matrix;
   readonly historyRow: Matrix;
+  /** [1, 3] input: the optimizer's; see `Optimizer.ratesAt`. */
+  readonly rates: Matrix;
   /** [HISTORY_ROWS, 2]: mean loss and gradient norm (before clipping) of a step. */
   readonly history: Matrix;
   /** The carried state of the B streams. */
@@ -66,7 +68,28 @@ export function recordTrainingStep(
     keep,
     dropoutSeed,
     historyRow,
+    rates: optimizer.rates,
     history,
     state,
   };
+}
+
+/** The values of the inputs of one step, each shaped as the matrix of its name in `TrainingStep`. */
+export interface StepInputs {
+  readonly ids: Int32Array;
+  readonly targets: Int32Array;
+  readonly keep: Float32Array;
+  readonly dropoutSeed: number;
+  readonly historyRow: number;
+  readonly rates: readonly number[];
+}
+
+/** Hands the inputs of the next replay to the engine. */
+export function writeInputs(engine: Engine, step: TrainingStep, inputs: StepInputs): void {
+  engine.write(step.ids, inputs.ids);
+  engine.write(step.targets, inputs.targets);
+  engine.write(step.keep, inputs.keep);
+  engine.write(step.dropoutSeed, [inputs.dropoutSeed]);
+  engine.write(step.historyRow, [inputs.historyRow]);
+  engine.write(step.rates, inputs.rates);
 }

@@ -19,10 +19,10 @@ import type { TrainingConfig } from './config.ts';
 import type { Best, DoneReason, EvalEvent, StepEvent, TrainingEvent, Validation } from './events.ts';
 import { Optimizer } from './optimizer.ts';
 import { learningRateAt } from './schedule.ts';
-import { HISTORY_ROWS, recordTrainingStep, type TrainingStep } from './step.ts';
+import { HISTORY_ROWS, recordTrainingStep, type TrainingStep, writeInputs } from './step.ts';
 
 /** The host reads losses, and lets the event loop turn, at least this often. */
-const FLUSH_MILLISECONDS = 50;
+export const FLUSH_MILLISECONDS = 50;
 /** Characters of a sample event, and how they are drawn. */
 const SAMPLE_LENGTH = 300;
 const SAMPLE_OPTIONS = { temperature: 0.8, topK: 0, topP: 1, minP: 0 };
@@ -230,12 +230,14 @@ export class Trainer {
       return startsEpoch || reset ? 0 : 1;
     });
     this.#stepsDone++;
-    engine.write(this.#step.ids, this.#inputs);
-    engine.write(this.#step.targets, this.#targets);
-    engine.write(this.#step.keep, keep);
-    engine.write(this.#step.dropoutSeed, [this.#random.integer(2 ** 24)]);
-    engine.write(this.#step.historyRow, [row]);
-    engine.write(this.#optimizer.rates, this.#optimizer.ratesAt(this.#stepsDone, learningRate));
+    writeInputs(engine, this.#step, {
+      ids: this.#inputs,
+      targets: this.#targets,
+      keep,
+      dropoutSeed: this.#random.integer(2 ** 24),
+      historyRow: row,
+      rates: this.#optimizer.ratesAt(this.#stepsDone, learningRate),
+    });
     await this.#executable.run();
     return { step: this.#stepsDone, epoch: this.#epochs(), learningRate, progress: fraction };
   }

@@ -34,6 +34,7 @@ describe('help', { concurrency: 4 }, () => {
     'eval',
     'info',
     'devices',
+    'bench',
     'corpus',
     'corpus list',
     'corpus get',
@@ -114,6 +115,22 @@ describe('off a terminal', { concurrency: 4 }, () => {
     assert.ok(coloured.stdout.includes(ESCAPE));
     assert.ok(!onTerminal({ NO_COLOR: '1' }).stdout.includes(ESCAPE));
     assert.ok(!onTerminal({ TERM: 'dumb' }).stdout.includes(ESCAPE));
+  });
+
+  it('when a terminal does not know its width then a wait on it ends all the same', (t) => {
+    const command = `${process.execPath} ${EXECUTABLE} eval run`;
+    const { error, status, stdout } = spawnSync('script', ['-qec', command, '/dev/null'], {
+      cwd,
+      encoding: 'utf8',
+      env: { ...process.env, TERM: 'xterm', NO_COLOR: undefined },
+      timeout: 20_000,
+    });
+    if (error && 'code' in error && error.code === 'ENOENT') {
+      t.skip("there is no 'script' of util-linux to make a terminal");
+      return;
+    }
+    assert.equal(status, 0, stdout.slice(-300));
+    assert.match(stdout, /cross-entropy/);
   });
 });
 

@@ -10,19 +10,20 @@ import { isLive } from './style.ts';
  */
 export async function waiting<T>(text: string, work: Promise<T>): Promise<T> {
   const { signal } = interruption;
+  let interrupt = (): void => {};
   const interrupted = new Promise<never>((_, reject) => {
     signal.throwIfAborted();
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    interrupt = () => reject(signal.reason);
+    signal.addEventListener('abort', interrupt);
   });
-  const done = Promise.race([work, interrupted]);
-  if (!isLive()) {
-    note(`${text} …`);
-    return done;
-  }
-  const spinner = ora({ text, stream: process.stderr, discardStdin: false }).start();
+  // On a terminal that does not know its width (0 columns) ora would clear lines without end.
+  const animated = isLive() && process.stderr.columns > 0;
+  const spinner = animated ? ora({ text, stream: process.stderr, discardStdin: false }).start() : undefined;
+  if (!spinner) note(`${text} …`);
   try {
-    return await done;
+    return await Promise.race([work, interrupted]);
   } finally {
-    spinner.stop();
+    spinner?.stop();
+    signal.removeEventListener('abort', interrupt);
   }
 }
