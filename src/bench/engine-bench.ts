@@ -13,7 +13,7 @@ import { TrainingWork } from './training-work.ts';
 /** Engines whose `run` returns before the work is done: only of them the time of a launch means something. */
 const QUEUEING: readonly string[] = ['gpu.js:webgpu'];
 /** Work that is expected to take more than so many times the time it is given is left out. */
-const TOO_LONG = 20;
+const TOO_LONG = 10;
 
 /** The speed of a model; null where it could not be measured, which the notes of the bench explain. */
 export interface ModelSpeed {

@@ -5,28 +5,7 @@ import { Recorder } from '../../src/engine/recorder.ts';
 export type Cell = 'rnn' | 'lstm' | 'gru';
 export type Direction = 'forward' | 'backward';
 
-/** A step, and the product that feeds it (forward) or that takes its gradient to the step before (backward). */
-export interface Step {
-  /** Blocks of the sequences: of the gates, and of the states before and after the step in time. */
-  readonly gate: number;
-  readonly before: number;
-  readonly after: number;
-  /** Of h, where they are others. */
-  readonly hiddenBefore?: number;
-  readonly hiddenAfter?: number;
-  /** `recurrent`: of the hidden state or the gates' gradient; `other`: of a matrix that has nothing to do with it. */
-  readonly product: 'recurrent' | 'other' | 'none';
-  readonly weights: 0 | 1;
-  readonly bias: 0 | 1 | 'none';
-  readonly accumulate: boolean;
-  readonly activation: 'tanh' | 'relu';
-  /** What comes before the product: new weights, a change of the state, or something that reads it. */
-  readonly interruption?: 'weights' | 'change' | 'reading';
-  /** Is the result of the product scaled before anything else reads it? */
-  readonly scaled?: boolean;
-}
-
-/** Matrices of a program; all are sequences, but for `cellGradient`. */
+/** Matrices of a program; all are sequences of blocks [B, …], but for `cellGradient`, which is one block. */
 export type Name =
   | 'gates' // of the GRU, the input's
   | 'hiddenGates'
@@ -36,6 +15,42 @@ export type Name =
   | 'hiddenGradients' // of the hidden gates
   | 'hiddenGradient' // of h
   | 'cellGradient';
+
+/** The part that a block plays in a step, and whose block it is. */
+const ROLES = {
+  gates: 'gates',
+  hiddenGates: 'hiddenGates',
+  previousHidden: 'hidden',
+  hidden: 'hidden',
+  previousCell: 'cell',
+  cell: 'cell',
+  gradients: 'gradients',
+  hiddenGradients: 'hiddenGradients',
+  hiddenGradient: 'hiddenGradient',
+  previousHiddenGradient: 'hiddenGradient',
+  /** What the product reads and writes. */
+  factor: undefined,
+  product: undefined,
+} as const;
+export type Role = keyof typeof ROLES;
+
+/** A step, and the product that feeds it (forward) or that takes its gradient to the step before (backward). */
+export interface Step {
+  /** The index of the block in its sequence. */
+  readonly places: Readonly<Record<Role, number>>;
+  /** `recurrent`: of the state or the gates' gradient; `other`: of a matrix that has nothing to do with it. */
+  readonly factor: 'recurrent' | 'other' | 'none';
+  /** Against what is usual, A or B is transposed or not. */
+  readonly transposes?: 'a' | 'b';
+  readonly weights: 0 | 1;
+  readonly bias: 0 | 1 | 'none';
+  readonly accumulate: boolean;
+  readonly activation: 'tanh' | 'relu';
+  /** What comes before the product: new weights, a change of the state, or something that reads it. */
+  readonly interruption?: 'weights' | 'change' | 'reading';
+  /** Is the result of the product scaled before anything else reads it? */
+  readonly scaled?: boolean;
+}
 
 export interface Plan {
   readonly cell: Cell;
@@ -61,23 +76,46 @@ export const WRITTEN: Readonly<Record<Cell, Readonly<Record<Direction, readonly 
   },
 };
 
+/** What the cell's operation names, and what its product does. */
+export const USED: Readonly<Record<Cell, Readonly<Record<Direction, readonly Role[]>>>> = {
+  rnn: {
+    forward: ['gates', 'hidden', 'factor', 'product'],
+    backward: ['gradients', 'hidden', 'hiddenGradient', 'factor', 'product'],
+  },
+  lstm: {
+    forward: ['gates', 'previousCell', 'cell', 'hidden', 'factor', 'product'],
+    backward: ['gates', 'previousCell', 'cell', 'hiddenGradient', 'gradients', 'factor', 'product'],
+  },
+  gru: {
+    forward: ['gates', 'hiddenGates', 'previousHidden', 'hidden', 'factor', 'product'],
+    backward: [
+      ...(['gates', 'hiddenGates', 'previousHidden', 'hiddenGradient', 'previousHiddenGradient'] as const),
+      ...(['gradients', 'hiddenGradients', 'factor', 'product'] as const),
+    ],
+  },
+};
+
 const GATES: Readonly<Record<Cell, number>> = { rnn: 1, lstm: 4, gru: 3 };
 
-/** `T` steps as a recurrent layer records them. */
+/** `T` steps as a recurrent layer records them; every result is read that a chain keeps. */
 export function regular(cell: Cell, direction: Direction, T: number, B: number, H: number): Plan {
+  const forward = direction === 'forward';
   const steps = Array.from({ length: T }, (_, s): Step => {
-    const t = direction === 'forward' ? s : T - 1 - s;
-    const place = { gate: t, before: t, after: t + 1 };
-    const bias = direction === 'forward' ? 0 : 'none';
-    const accumulate = direction === 'backward' || cell !== 'gru';
-    return { ...place, product: 'recurrent', weights: 0, bias, accumulate, activation: 'tanh' };
+    const t = forward ? s : T - 1 - s;
+    const places = {
+      ...{ gates: t, hiddenGates: t, gradients: t, hiddenGradients: t },
+      ...{ previousHidden: t, hidden: t + 1, previousCell: t, cell: t + 1 },
+      ...{ previousHiddenGradient: t, hiddenGradient: t + 1 },
+      ...{ factor: t, product: t },
+    };
+    const bias = forward ? 0 : 'none';
+    const accumulate = !(forward && cell === 'gru');
+    return { places, factor: 'recurrent', weights: 0, bias, accumulate, activation: 'tanh' };
   });
-  const outputs = WRITTEN[cell][direction].filter((name) => !(cell === 'rnn' && name === 'gates'));
-  return { cell, direction, B, H, K: H, steps, outputs: outputs.filter(isNotSummed), inPlace: false };
+  const sums: readonly Name[] = ['hiddenGradient', ...(cell === 'rnn' ? ['gates' as const] : [])];
+  const outputs = WRITTEN[cell][direction].filter((name) => !sums.includes(name));
+  return { cell, direction, B, H, K: H, steps, outputs, inPlace: false };
 }
-
-/** Sums that a chain need not write. */
-const isNotSummed = (name: Name): boolean => name !== 'hiddenGradient';
 
 /** The same plan with other steps. */
 export function withSteps(plan: Plan, change: (step: Step, s: number) => Partial<Step>): Plan {
@@ -93,20 +131,16 @@ export interface Recorded {
 
 /** Records a plan. Every sequence begins as a copy of an input, so that all of its blocks hold something. */
 export function record(plan: Plan): Recorded {
-  const { direction, B, H, K } = plan;
-  const gates = GATES[plan.cell] * H;
+  const { cell, direction, B, H, K, steps } = plan;
+  const gates = GATES[cell] * H;
   const forward = direction === 'forward';
-  const recorder = new Recorder(`${plan.cell} ${direction}`);
+  const recorder = new Recorder(`${cell} ${direction}`);
   const inputs: Matrix[] = [];
   const input = (name: string, rows: number, columns: number): Matrix => {
     inputs.push(declare(name, 'input', rows, columns));
     return inputs.at(-1)!;
   };
-  const places = plan.steps.flatMap(({ gate, before, after, hiddenBefore, hiddenAfter }) => [
-    ...[gate, before, after],
-    ...[hiddenBefore ?? 0, hiddenAfter ?? 0],
-  ]);
-  const blocks = 1 + Math.max(...places);
+  const blocks = 1 + Math.max(...steps.flatMap(({ places }) => Object.values(places)));
   const sequence = (name: Name, columns: number, count = blocks): Matrix => {
     const all = recorder.temporary(name, count * B, columns);
     recorder.add('copy', { out: all, input: input(`initial ${name}`, count * B, columns) });
@@ -123,43 +157,49 @@ export function record(plan: Plan): Recorded {
     cellGradient: sequence('cellGradient', H, 1),
   };
   if (plan.inPlace) Object.assign(all, { gradients: all.gates, hiddenGradients: all.hiddenGates });
-  const weights = [0, 1].map((i) => input(`weights ${i}`, gates, H));
-  const otherWeights = forward ? input('other weights', gates, K) : input('other weights', K, H);
-  const other = input('other', B, K);
-  const biases = [0, 1].map((i) => input(`bias ${i}`, 1, forward ? gates : H));
-  const scale = input('scale', B, 1);
+  const block = (name: Name, index: number): Matrix => all[name].slice(index * B, B);
+  const at = ({ places }: Step, role: Exclude<Role, 'factor' | 'product'>): Matrix =>
+    block(ROLES[role], places[role]);
 
-  const product = (step: Step, out: Matrix, a: Matrix): void => {
-    const { interruption } = step;
+  const [inner, outer] = forward ? [H, gates] : [gates, H];
+  const weights = [0, 1].map((i) => input(`weights ${i}`, gates, H));
+  const transposed = input('transposed weights', H, gates);
+  const otherWeights = forward ? input('other weights', outer, K) : input('other weights', K, outer);
+  const other = input('other', B, K);
+  const biases = [0, 1].map((i) => input(`bias ${i}`, 1, outer));
+  const scale = input('scale', B, 1);
+  const [fed, fedBy]: readonly [Name, Name] = forward
+    ? [cell === 'gru' ? 'hiddenGates' : 'gates', 'hidden']
+    : ['hiddenGradient', cell === 'gru' ? 'hiddenGradients' : 'gradients'];
+
+  const product = (step: Step): void => {
+    const out = block(fed, step.places.product);
+    const a = block(fedBy, step.places.factor);
     const state = forward ? a : out;
-    if (interruption === 'weights') recorder.add('copy', { out: weights[0]!, input: weights[1]! });
-    if (interruption === 'change') recorder.add('scaleRows', { out: state, input: state, scale });
-    if (interruption === 'reading') {
+    if (step.interruption === 'weights') recorder.add('copy', { out: weights[0]!, input: weights[1]! });
+    if (step.interruption === 'change') recorder.add('scaleRows', { out: state, input: state, scale });
+    if (step.interruption === 'reading') {
       recorder.add('copy', { out: declare('aside', 'state', B, state.columns), input: state });
     }
-    if (step.product === 'none') return;
-    const recurrent = step.product === 'recurrent';
+    if (step.factor === 'none') return;
+    const recurrent = step.factor === 'recurrent';
+    const flipped = recurrent && step.transposes !== undefined;
     recorder.add('matmul', {
       out,
       a: recurrent ? a : other,
-      b: recurrent ? weights[step.weights]! : otherWeights,
-      transposeB: forward,
+      b: flipped ? transposed : recurrent ? weights[step.weights]! : otherWeights,
+      // Not both; and the state must be square for it.
+      transposeA: flipped && step.transposes === 'a',
+      transposeB: forward !== flipped,
       accumulate: step.accumulate,
       ...(step.bias !== 'none' && { bias: biases[step.bias]! }),
     });
     if (step.scaled) recorder.add('scaleRows', { out, input: out, scale });
   };
-  const at = (name: Name, block: number): Matrix => all[name].slice(block * B, B);
-  for (const step of plan.steps) {
-    if (forward) {
-      const fed = at(plan.cell === 'gru' ? 'hiddenGates' : 'gates', step.gate);
-      product(step, fed, at('hidden', step.hiddenBefore ?? step.before));
-    }
-    recordCell(recorder, plan, step, at);
-    if (!forward) {
-      const gradients = at(plan.cell === 'gru' ? 'hiddenGradients' : 'gradients', step.gate);
-      product(step, at('hiddenGradient', step.before), gradients);
-    }
+  for (const step of steps) {
+    if (forward) product(step);
+    recordCell(recorder, plan, step, (role) => at(step, role), all.cellGradient);
+    if (!forward) product(step);
   }
   const results = plan.outputs.map((name) => {
     const out = declare(`final ${name}`, 'state', all[name].rows, all[name].columns);
@@ -172,16 +212,14 @@ export function record(plan: Plan): Recorded {
 function recordCell(
   recorder: Recorder,
   { cell, direction }: Plan,
-  { gate, before, after, hiddenBefore, hiddenAfter, activation }: Step,
-  at: (name: Name, block: number) => Matrix,
+  { activation }: Step,
+  at: (role: Exclude<Role, 'factor' | 'product'>) => Matrix,
+  cellGradient: Matrix,
 ): void {
-  const gates = at('gates', gate);
-  const hiddenGates = at('hiddenGates', gate);
-  const hidden = at('hidden', hiddenAfter ?? after);
-  const hiddenGradient = at('hiddenGradient', after);
-  const cells = { previousCell: at('cell', before), cell: at('cell', after) };
-  const previousHidden = at('hidden', hiddenBefore ?? before);
-  const gradients = at('gradients', gate);
+  const [gates, hiddenGates, hidden] = [at('gates'), at('hiddenGates'), at('hidden')];
+  const [gradients, hiddenGradient] = [at('gradients'), at('hiddenGradient')];
+  const previousHidden = at('previousHidden');
+  const cells = { previousCell: at('previousCell'), cell: at('cell') };
   switch (`${cell} ${direction}` as const) {
     case 'rnn forward':
       recorder.add('rnnForward', { hidden, preactivation: gates, activation });
@@ -192,8 +230,7 @@ function recordCell(
     case 'lstm forward':
       recorder.add('lstmForward', { gates, ...cells, hidden });
       break;
-    case 'lstm backward': {
-      const cellGradient = at('cellGradient', 0);
+    case 'lstm backward':
       recorder.add('lstmBackward', {
         gates,
         ...cells,
@@ -202,7 +239,6 @@ function recordCell(
         gatesGradient: gradients,
       });
       break;
-    }
     case 'gru forward':
       recorder.add('gruForward', { inputGates: gates, hiddenGates, previousHidden, hidden });
       break;
@@ -212,9 +248,9 @@ function recordCell(
         hiddenGates,
         previousHidden,
         hiddenGradient,
-        previousHiddenGradient: at('hiddenGradient', before),
+        previousHiddenGradient: at('previousHiddenGradient'),
         inputGatesGradient: gradients,
-        hiddenGatesGradient: at('hiddenGradients', gate),
+        hiddenGatesGradient: at('hiddenGradients'),
       });
   }
 }
