@@ -40,7 +40,7 @@ export interface Step {
   readonly places: Readonly<Record<Role, number>>;
   /** `recurrent`: of the state or the gates' gradient; `other`: of a matrix that has nothing to do with it. */
   readonly factor: 'recurrent' | 'other' | 'none';
-  /** Against what is usual, A or B is transposed or not. */
+  /** Of the recurrent product: is A transposed (it must be square), or B not as usual? */
   readonly transposes?: 'a' | 'b';
   readonly weights: 0 | 1;
   readonly bias: 0 | 1 | 'none';
@@ -161,7 +161,7 @@ export function record(plan: Plan): Recorded {
   const at = ({ places }: Step, role: Exclude<Role, 'factor' | 'product'>): Matrix =>
     block(ROLES[role], places[role]);
 
-  const [inner, outer] = forward ? [H, gates] : [gates, H];
+  const outer = forward ? gates : H;
   const weights = [0, 1].map((i) => input(`weights ${i}`, gates, H));
   const transposed = input('transposed weights', H, gates);
   const otherWeights = forward ? input('other weights', outer, K) : input('other weights', K, outer);
@@ -183,14 +183,14 @@ export function record(plan: Plan): Recorded {
     }
     if (step.factor === 'none') return;
     const recurrent = step.factor === 'recurrent';
-    const flipped = recurrent && step.transposes !== undefined;
+    const transposeA = recurrent && step.transposes === 'a';
+    const unusual = recurrent && (step.transposes === 'b' || (transposeA && forward)); // never both
     recorder.add('matmul', {
       out,
       a: recurrent ? a : other,
-      b: flipped ? transposed : recurrent ? weights[step.weights]! : otherWeights,
-      // Not both; and the state must be square for it.
-      transposeA: flipped && step.transposes === 'a',
-      transposeB: forward !== flipped,
+      b: unusual ? transposed : recurrent ? weights[step.weights]! : otherWeights,
+      transposeA,
+      transposeB: forward !== unusual,
       accumulate: step.accumulate,
       ...(step.bias !== 'none' && { bias: biases[step.bias]! }),
     });

@@ -57,7 +57,14 @@ export class EncoderExecutor implements Executor {
     for (const command of aligned) for (const view of viewsOf(command)) this.#buffer(view.tensor);
     const ready = this.#link(aligned);
     ready.catch(() => {}); // the first replay reports it
-    return { run: async () => this.#replay(name, await ready) };
+    let steps: readonly Step[] | undefined;
+    return {
+      run: async () => {
+        // Once compiled, a replay is submitted before anything can come between.
+        steps ??= await ready;
+        await this.#replay(name, steps);
+      },
+    };
   }
 
   write(target: View, values: ArrayLike<number>): void {
