@@ -126,6 +126,7 @@ const VARIANTS: Readonly<Record<string, (plan: Plan) => Plan>> = {
   'the third product is changed before the cell reads it': at(2, { scaled: true }),
   'the steps go against the order of the blocks': (plan) => moved(plan, (block) => 5 - block),
   'there are gaps between the blocks': (plan) => moved(plan, (block) => 2 * block),
+  'one block of each sequence is elsewhere': (plan) => moved(plan, (block) => (block === 2 ? 8 : block)),
   'the blocks take turns': (plan) => moved(plan, (block) => block % 2),
   'there are gaps between the blocks of the gates': (plan) =>
     moved(plan, (block, role) => (/gates|gradients|product/i.test(role) ? 2 * block : block)),
@@ -177,8 +178,13 @@ for (const cell of CELLS) {
             'in the last step': (s: number) => s === 4,
             'in all steps': () => true,
           })) {
-            const elsewhere = moved(plan, (block, of, s) => (of === role && chosen(s) ? block + 6 : block));
-            await assertAgrees(elsewhere, 7, `${where}:`);
+            // Alone, and together with what the product reads or writes.
+            for (const partner of [role, 'factor', 'product']) {
+              const elsewhere = moved(plan, (block, of, s) =>
+                (of === role || of === partner) && chosen(s) ? block + 6 : block,
+              );
+              await assertAgrees(elsewhere, 7, `${where}, with ${partner}:`);
+            }
           }
         });
       }
