@@ -1,10 +1,11 @@
-/** Every backward operation against numeric gradients of its forward operation, on the float64 reference. */
+/** Every backward operation, on every engine, against numeric gradients of its forward operation. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { declare, type Engine, type Matrix } from '../../src/engine/engine.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
 import { ReferenceEngine } from '../../src/engine/reference/reference-engine.ts';
 import { Random } from '../../src/random.ts';
+import { ENGINES, perEngine, withEngine } from '../engines.ts';
 
 /**
  * L = Σ w ⊙ output over all outputs, with fixed random weights w. `forward` records the outputs; `backward`,
@@ -204,32 +205,42 @@ function* cases(): Generator<GradientCase> {
   };
 }
 
-describe('on the reference, the numeric gradient agrees with', () => {
-  for (const { title, inputs, outputs, forward, backward, unweighted } of cases()) {
-    it(title, async () => {
-      const random = new Random(11);
-      const engine: Engine = new ReferenceEngine();
-      const declareAll = (name: string, shapes: GradientCase['inputs']) =>
-        shapes.map(([rows, columns], i) => declare(`${name} ${i}`, 'state', rows, columns));
-      const variables = declareAll('input', inputs);
-      const results = declareAll('output', outputs);
-      const weights = declareAll('weights', outputs);
-      const gradients = declareAll('gradient', inputs);
-      for (const { matrix, values } of [ids, targets, seed]) engine.write(matrix, values);
-      engine.write(rowScale, [0.5, 0, -2]);
+/** A case on one engine, with all values in place. */
+async function prepare(engine: Engine, { inputs, outputs, forward, backward, unweighted }: GradientCase) {
+  const random = new Random(11);
+  const declareAll = (name: string, shapes: GradientCase['inputs']) =>
+    shapes.map(([rows, columns], i) => declare(`${name} ${i}`, 'state', rows, columns));
+  const variables = declareAll('input', inputs);
+  const results = declareAll('output', outputs);
+  const weights = declareAll('weights', outputs);
+  const gradients = declareAll('gradient', inputs);
+  for (const { matrix, values } of [ids, targets, seed]) engine.write(matrix, values);
+  engine.write(rowScale, [0.5, 0, -2]);
 
-      const forwardRecorder = new Recorder('forward');
-      forward(forwardRecorder, variables, results);
-      const forwardPass = engine.prepare(forwardRecorder.finish());
-      const backwardRecorder = new Recorder('backward');
-      backward(backwardRecorder, weights, gradients, variables);
-      const backwardPass = engine.prepare(backwardRecorder.finish());
+  const forwardRecorder = new Recorder('forward');
+  forward(forwardRecorder, variables, results);
+  const forwardPass = engine.prepare(forwardRecorder.finish());
+  const backwardRecorder = new Recorder('backward');
+  backward(backwardRecorder, weights, gradients, variables);
+  const backwardPass = engine.prepare(backwardRecorder.finish());
 
-      const draw = ({ length }: Matrix) => Array.from({ length }, () => 2 * random.uniform() - 1);
-      const values = variables.map(draw);
-      const factors = weights.map((matrix) => (unweighted ? draw(matrix).fill(1) : draw(matrix)));
-      for (const [i, matrix] of variables.entries()) engine.write(matrix, values[i]!);
-      for (const [i, matrix] of weights.entries()) engine.write(matrix, factors[i]!);
+  const draw = ({ length }: Matrix) => Array.from({ length }, () => Math.fround(2 * random.uniform() - 1));
+  const values = variables.map(draw);
+  const factors = weights.map((matrix) => (unweighted ? draw(matrix).fill(1) : draw(matrix)));
+  for (const [i, matrix] of variables.entries()) engine.write(matrix, values[i]!);
+  for (const [i, matrix] of weights.entries()) engine.write(matrix, factors[i]!);
+
+  return {
+    /** By the backward operations: ∂L/∂input for each input. */
+    async analytic(): Promise<ArrayLike<number>[]> {
+      await forwardPass.run();
+      await backwardPass.run();
+      return Promise.all(gradients.map((gradient) => engine.read(gradient)));
+    },
+
+    /** By central differences of L. */
+    async numeric(): Promise<number[][]> {
+      const step = 1e-5;
       const loss = async () => {
         await forwardPass.run();
         let sum = 0;
@@ -238,23 +249,43 @@ describe('on the reference, the numeric gradient agrees with', () => {
         }
         return sum;
       };
-
-      await forwardPass.run();
-      await backwardPass.run();
+      const all: number[][] = [];
       for (const [i, matrix] of variables.entries()) {
-        const analytic = await engine.read(gradients[i]!);
+        const gradient: number[] = [];
         for (let j = 0; j < matrix.length; j++) {
           const at = async (shift: number) => {
             engine.write(matrix, values[i]!.with(j, values[i]![j]! + shift));
             return loss();
           };
-          const step = 1e-5;
-          const numeric = ((await at(step)) - (await at(-step))) / (2 * step);
-          const difference = Math.abs(numeric - analytic[j]!);
-          assert.ok(difference < 1e-8, `input ${i}[${j}]: ${analytic[j]}, numerically ${numeric}`);
+          gradient.push(((await at(step)) - (await at(-step))) / (2 * step));
         }
         engine.write(matrix, values[i]!);
+        all.push(gradient);
       }
-    });
-  }
-});
+      return all;
+    },
+  };
+}
+
+/** float32 has no digits for differences: the numeric gradient is the reference's for all engines. */
+const TOLERANCE = perEngine(1e-8, 2e-6, 1e-5);
+
+for (const name of ENGINES) {
+  describe(`on ${name}, the gradient agrees with the numeric one:`, () => {
+    for (const gradientCase of cases()) {
+      it(gradientCase.title, (t) =>
+        withEngine(t, name, async (engine) => {
+          const analytic = await (await prepare(engine, gradientCase)).analytic();
+          const numeric = await (await prepare(new ReferenceEngine(), gradientCase)).numeric();
+          for (const [i, gradient] of numeric.entries()) {
+            for (const [j, value] of gradient.entries()) {
+              const actual = analytic[i]![j]!;
+              const near = Math.abs(value - actual) < TOLERANCE[name];
+              assert.ok(near, `input ${i}[${j}]: ${actual}, numerically ${value}`);
+            }
+          }
+        }),
+      );
+    }
+  });
+}
