@@ -1,13 +1,14 @@
 /** Numbers, durations and tables for people. */
 
-/** 1234567 → "1.23M", 8123 → "8.1k", 512 → "512". */
+/** 1234567 → "1.23M", 240000 → "240k", 512 → "512": three digits at most. */
 export function count(value: number): string {
   for (const [unit, size] of [
     ['G', 1e9],
     ['M', 1e6],
     ['k', 1e3],
   ] as const) {
-    if (value >= size) return `${(value / size).toPrecision(3).replace(/\.?0+$/, '')}${unit}`;
+    const scaled = Number((value / size).toPrecision(3));
+    if (scaled >= 1) return `${scaled}${unit}`;
   }
   return `${Math.round(value)}`;
 }
