@@ -1,12 +1,13 @@
 /** WebGPU in Node: which adapter, what its device can do, and what happens when there is none or it fails. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { acquireDevice, type GpuDevice } from '../../src/engine/gpu/adapter.ts';
+import { acquireDevice } from '../../src/engine/gpu/adapter.ts';
 import { type AdapterInfo, describeAdapter, isSoftware } from '../../src/engine/gpu/adapter-info.ts';
 import { probeAdapter } from '../../src/engine/gpu/probe.ts';
 import { CharloomError } from '../../src/errors.ts';
+import { withDevice } from './gpu-device.ts';
 
 /** As a driver describes itself; what is not said is ''. */
 const info = (given: Partial<AdapterInfo>): AdapterInfo => ({
@@ -123,23 +124,6 @@ describe('the probe', () => {
   it('outlives a driver that crashes', () =>
     fails(module("process.kill(process.pid, 'SIGSEGV'); for (;;);"), /crashed \(SIGSEGV\)/, /driver/));
 });
-
-/** Runs `body` with the device; where there is none the test is skipped, with the reason. */
-async function withDevice(t: TestContext, body: (gpu: GpuDevice) => Promise<void>): Promise<void> {
-  let gpu: GpuDevice;
-  try {
-    gpu = await acquireDevice({ requireHardware: false });
-  } catch (error) {
-    if (!(error instanceof CharloomError) || error.code !== 'UNAVAILABLE') throw error;
-    t.skip(error.message);
-    return;
-  }
-  try {
-    await body(gpu);
-  } finally {
-    await gpu.release();
-  }
-}
 
 /** Until what the device has to say has been heard. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20));

@@ -1,10 +1,9 @@
 /** The gpu.js engines beyond the contract: what they rely on in gpu.js, and what happens when a device fails. */
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { GPU } from 'gpu.js';
 import { declare, type Engine } from '../../src/engine/engine.ts';
-import { acquireDevice, type GpuDevice } from '../../src/engine/gpu/adapter.ts';
 import { kernel } from '../../src/engine/gpu/commands.ts';
 import { compile } from '../../src/engine/gpu/compile.ts';
 import { GpuEngine } from '../../src/engine/gpu/gpu-engine.ts';
@@ -12,6 +11,7 @@ import { argument, settings } from '../../src/engine/gpu/portable.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
 import { CharloomError } from '../../src/errors.ts';
 import { withEngine } from '../engines.ts';
+import { withDevice } from './gpu-device.ts';
 
 const require = createRequire(import.meta.url);
 const sum = kernel(
@@ -90,23 +90,6 @@ describe('gpu.js', () => {
       await gpu.destroy();
     }));
 });
-
-/** Runs `body` with the shared device, where there is an adapter. */
-async function withDevice(t: TestContext, body: (gpu: GpuDevice) => Promise<void>): Promise<void> {
-  let gpu: GpuDevice;
-  try {
-    gpu = await acquireDevice({ requireHardware: false });
-  } catch (error) {
-    if (!(error instanceof CharloomError) || error.code !== 'UNAVAILABLE') throw error;
-    t.skip(error.message);
-    return;
-  }
-  try {
-    await body(gpu);
-  } finally {
-    await gpu.release();
-  }
-}
 
 /** counter += step, each replay. */
 function counting(engine: Engine, length = 6) {
