@@ -4,7 +4,7 @@
  * engine looks for chains: cells of one kind, each fed by the product of the one before, moving through
  * sequences block by block.
  */
-import { Matrix, type Operation, type Operations } from '../engine.ts';
+import { Matrix, type Operation, type Operations, WRITES } from '../engine.ts';
 import { isRead } from './liveness.ts';
 
 export type CellOperation =
@@ -36,6 +36,8 @@ interface Pattern {
   readonly accumulates: boolean;
   /** The operand of the step before that the product multiplies with the weights. */
   readonly recurrent: string;
+  /** Operands that lie in one sequence. Sequences have no memory in common, but for gradients in the gates' places. */
+  readonly sequences: readonly (readonly string[])[];
 }
 
 const PATTERNS: { readonly [K in CellOperation]: Pattern } = {
@@ -46,6 +48,7 @@ const PATTERNS: { readonly [K in CellOperation]: Pattern } = {
     fed: 'preactivation',
     accumulates: true,
     recurrent: 'hidden',
+    sequences: [['preactivation'], ['hidden']],
   },
   rnnBackward: {
     moves: ['preactivationGradient', 'hidden', 'hiddenGradient'],
@@ -54,6 +57,7 @@ const PATTERNS: { readonly [K in CellOperation]: Pattern } = {
     fed: 'hiddenGradient',
     accumulates: true,
     recurrent: 'preactivationGradient',
+    sequences: [['preactivationGradient'], ['hidden'], ['hiddenGradient']],
   },
   lstmForward: {
     moves: ['gates', 'previousCell', 'cell', 'hidden'],
@@ -62,6 +66,7 @@ const PATTERNS: { readonly [K in CellOperation]: Pattern } = {
     fed: 'gates',
     accumulates: true,
     recurrent: 'hidden',
+    sequences: [['gates'], ['previousCell', 'cell'], ['hidden']],
   },
   lstmBackward: {
     moves: ['gates', 'previousCell', 'cell', 'hiddenGradient', 'gatesGradient'],
@@ -70,6 +75,7 @@ const PATTERNS: { readonly [K in CellOperation]: Pattern } = {
     fed: 'hiddenGradient',
     accumulates: true,
     recurrent: 'gatesGradient',
+    sequences: [['gates'], ['gatesGradient'], ['previousCell', 'cell'], ['hiddenGradient'], ['cellGradient']],
   },
   gruForward: {
     moves: ['inputGates', 'hiddenGates', 'previousHidden', 'hidden'],
@@ -78,6 +84,7 @@ const PATTERNS: { readonly [K in CellOperation]: Pattern } = {
     fed: 'hiddenGates',
     accumulates: false,
     recurrent: 'hidden',
+    sequences: [['inputGates'], ['hiddenGates'], ['previousHidden', 'hidden']],
   },
   gruBackward: {
     moves: [
@@ -94,6 +101,14 @@ const PATTERNS: { readonly [K in CellOperation]: Pattern } = {
     fed: 'hiddenGradient',
     accumulates: true,
     recurrent: 'hiddenGatesGradient',
+    sequences: [
+      ['inputGates'],
+      ['hiddenGates'],
+      ['inputGatesGradient'],
+      ['hiddenGatesGradient'],
+      ['previousHidden'],
+      ['hiddenGradient', 'previousHiddenGradient'],
+    ],
   },
 };
 
@@ -118,7 +133,51 @@ export function chainAt(operations: readonly Operation[], start: number): Chain<
     steps.push(step);
     end += 2;
   }
+  if (product && entangled(pattern, cell.op, steps, product)) {
+    // One after the other, as the program has them.
+    return forward ? undefined : { op: cell.op, steps: [cell] as never, end: start + 1 };
+  }
   return { op: cell.op, steps: steps as never, end, ...(product && { product }) };
+}
+
+/** Does a step write memory that another reads as something else? A chain would write it later. */
+function entangled(
+  pattern: Pattern,
+  op: CellOperation,
+  steps: readonly Operation[],
+  { a, b, bias }: Operations['matmul'],
+): boolean {
+  const writes: readonly string[] = [...WRITES[op], pattern.fed];
+  const spans = pattern.sequences.flatMap((names, sequence) =>
+    names.map((name) => {
+      const ends = [steps[0]!, steps.at(-1)!].map((step) => operand(step, name));
+      const from = Math.min(...ends.map(({ offset }) => offset));
+      const to = Math.max(...ends.map(({ offset, length }) => offset + length));
+      return { name, sequence, tensor: ends[0]!.tensor, from, to, written: writes.includes(name) };
+    }),
+  );
+  const read = (matrix: Matrix, sequence: number) => ({
+    name: '',
+    sequence,
+    tensor: matrix.tensor,
+    from: matrix.offset,
+    to: matrix.offset + matrix.length,
+    written: false,
+  });
+  const states = pattern.sequences.findIndex((names) => names.includes(pattern.recurrent));
+  const all = [...spans, read(a, states), read(b, -1), ...(bias ? [read(bias, -1)] : [])];
+  return all.some(
+    (x) =>
+      x.written &&
+      all.some(
+        (y) =>
+          y.sequence !== x.sequence &&
+          y.tensor === x.tensor &&
+          y.from < x.to &&
+          x.from < y.to &&
+          !(x.name === `${y.name}Gradient` && y.name !== 'hidden' && y.from === x.from && y.to === x.to),
+      ),
+  );
 }
 
 function isCell(operation: Operation): operation is Operation & { op: CellOperation } {
