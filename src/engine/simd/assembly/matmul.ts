@@ -85,7 +85,16 @@ function panelProduct(
   }
 }
 
-/** 4 rows by 8 columns in registers: 8 sums, 2 vectors of B, 1 element of A. */
+/**
+ * `value`, and a hint: the shuffle takes all lanes from its first operand and costs no instruction, but `value` cannot
+ * be scheduled apart from `neighbour`. V8 would put every multiplication right before the addition that waits for it;
+ * two sums that name each other become two multiplications, then two additions, which is a tenth faster.
+ */
+function beside(value: v128, neighbour: v128): v128 {
+  return v128.shuffle<i32>(value, neighbour, 0, 1, 2, 3);
+}
+
+/** 4 rows by 8 columns in registers: 8 sums, 2 vectors of B, 4 elements of A. */
 function tileProduct(
   out: usize,
   stride: usize,
@@ -105,42 +114,106 @@ function tileProduct(
   let s21 = s00;
   let s30 = s00;
   let s31 = s00;
-  // Two steps at a time. The exit between them is what keeps the compiler from moving all loads to the
+  // Four steps a turn, each with an exit of its own: without one the compiler moves the loads of all steps to the
   // front, where they would not fit into the registers.
   const end = b + (depth as usize) * PANEL_STEP;
-  const last = end - PANEL_STEP;
   while (true) {
     let b0 = v128.load(b);
     let b1 = v128.load(b, 16);
-    let x = v128.load32_splat(a);
-    s00 = f32x4.add(s00, f32x4.mul(x, b0));
-    s01 = f32x4.add(s01, f32x4.mul(x, b1));
-    x = v128.load32_splat(a, 4);
-    s10 = f32x4.add(s10, f32x4.mul(x, b0));
-    s11 = f32x4.add(s11, f32x4.mul(x, b1));
-    x = v128.load32_splat(a, 8);
-    s20 = f32x4.add(s20, f32x4.mul(x, b0));
-    s21 = f32x4.add(s21, f32x4.mul(x, b1));
-    x = v128.load32_splat(a, 12);
-    s30 = f32x4.add(s30, f32x4.mul(x, b0));
-    s31 = f32x4.add(s31, f32x4.mul(x, b1));
-    if (b === last) break;
+    let x0 = v128.load32_splat(a);
+    let x1 = v128.load32_splat(a, 4);
+    let x2 = v128.load32_splat(a, 8);
+    let x3 = v128.load32_splat(a, 12);
+    let left = f32x4.add(s00, f32x4.mul(x0, b0));
+    let right = f32x4.add(s01, f32x4.mul(x0, b1));
+    s00 = beside(left, right);
+    s01 = beside(right, left);
+    left = f32x4.add(s10, f32x4.mul(x1, b0));
+    right = f32x4.add(s11, f32x4.mul(x1, b1));
+    s10 = beside(left, right);
+    s11 = beside(right, left);
+    left = f32x4.add(s20, f32x4.mul(x2, b0));
+    right = f32x4.add(s21, f32x4.mul(x2, b1));
+    s20 = beside(left, right);
+    s21 = beside(right, left);
+    left = f32x4.add(s30, f32x4.mul(x3, b0));
+    right = f32x4.add(s31, f32x4.mul(x3, b1));
+    s30 = beside(left, right);
+    s31 = beside(right, left);
+    a += TILE_STEP;
+    if (b + PANEL_STEP === end) break;
     b0 = v128.load(b, 32);
     b1 = v128.load(b, 48);
-    x = v128.load32_splat(a, 16);
-    s00 = f32x4.add(s00, f32x4.mul(x, b0));
-    s01 = f32x4.add(s01, f32x4.mul(x, b1));
-    x = v128.load32_splat(a, 20);
-    s10 = f32x4.add(s10, f32x4.mul(x, b0));
-    s11 = f32x4.add(s11, f32x4.mul(x, b1));
-    x = v128.load32_splat(a, 24);
-    s20 = f32x4.add(s20, f32x4.mul(x, b0));
-    s21 = f32x4.add(s21, f32x4.mul(x, b1));
-    x = v128.load32_splat(a, 28);
-    s30 = f32x4.add(s30, f32x4.mul(x, b0));
-    s31 = f32x4.add(s31, f32x4.mul(x, b1));
-    a += 2 * TILE_STEP;
-    b += 2 * PANEL_STEP;
+    x0 = v128.load32_splat(a);
+    x1 = v128.load32_splat(a, 4);
+    x2 = v128.load32_splat(a, 8);
+    x3 = v128.load32_splat(a, 12);
+    left = f32x4.add(s00, f32x4.mul(x0, b0));
+    right = f32x4.add(s01, f32x4.mul(x0, b1));
+    s00 = beside(left, right);
+    s01 = beside(right, left);
+    left = f32x4.add(s10, f32x4.mul(x1, b0));
+    right = f32x4.add(s11, f32x4.mul(x1, b1));
+    s10 = beside(left, right);
+    s11 = beside(right, left);
+    left = f32x4.add(s20, f32x4.mul(x2, b0));
+    right = f32x4.add(s21, f32x4.mul(x2, b1));
+    s20 = beside(left, right);
+    s21 = beside(right, left);
+    left = f32x4.add(s30, f32x4.mul(x3, b0));
+    right = f32x4.add(s31, f32x4.mul(x3, b1));
+    s30 = beside(left, right);
+    s31 = beside(right, left);
+    a += TILE_STEP;
+    if (b + 2 * PANEL_STEP === end) break;
+    b0 = v128.load(b, 64);
+    b1 = v128.load(b, 80);
+    x0 = v128.load32_splat(a);
+    x1 = v128.load32_splat(a, 4);
+    x2 = v128.load32_splat(a, 8);
+    x3 = v128.load32_splat(a, 12);
+    left = f32x4.add(s00, f32x4.mul(x0, b0));
+    right = f32x4.add(s01, f32x4.mul(x0, b1));
+    s00 = beside(left, right);
+    s01 = beside(right, left);
+    left = f32x4.add(s10, f32x4.mul(x1, b0));
+    right = f32x4.add(s11, f32x4.mul(x1, b1));
+    s10 = beside(left, right);
+    s11 = beside(right, left);
+    left = f32x4.add(s20, f32x4.mul(x2, b0));
+    right = f32x4.add(s21, f32x4.mul(x2, b1));
+    s20 = beside(left, right);
+    s21 = beside(right, left);
+    left = f32x4.add(s30, f32x4.mul(x3, b0));
+    right = f32x4.add(s31, f32x4.mul(x3, b1));
+    s30 = beside(left, right);
+    s31 = beside(right, left);
+    a += TILE_STEP;
+    if (b + 3 * PANEL_STEP === end) break;
+    b0 = v128.load(b, 96);
+    b1 = v128.load(b, 112);
+    x0 = v128.load32_splat(a);
+    x1 = v128.load32_splat(a, 4);
+    x2 = v128.load32_splat(a, 8);
+    x3 = v128.load32_splat(a, 12);
+    left = f32x4.add(s00, f32x4.mul(x0, b0));
+    right = f32x4.add(s01, f32x4.mul(x0, b1));
+    s00 = beside(left, right);
+    s01 = beside(right, left);
+    left = f32x4.add(s10, f32x4.mul(x1, b0));
+    right = f32x4.add(s11, f32x4.mul(x1, b1));
+    s10 = beside(left, right);
+    s11 = beside(right, left);
+    left = f32x4.add(s20, f32x4.mul(x2, b0));
+    right = f32x4.add(s21, f32x4.mul(x2, b1));
+    s20 = beside(left, right);
+    s21 = beside(right, left);
+    left = f32x4.add(s30, f32x4.mul(x3, b0));
+    right = f32x4.add(s31, f32x4.mul(x3, b1));
+    s30 = beside(left, right);
+    s31 = beside(right, left);
+    a += TILE_STEP;
+    b += 4 * PANEL_STEP;
     if (b === end) break;
   }
   if (rows < TILE_ROWS || columns < TILE_COLUMNS) {
