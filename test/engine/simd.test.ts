@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { declare, type Program } from '../../src/engine/engine.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
 import { planArena } from '../../src/engine/simd/arena.ts';
+import * as op from '../../src/engine/simd/assembly/opcodes.ts';
 import { type Command, Place, type Storage, stretches, wordCount } from '../../src/engine/simd/commands.ts';
 import { SimdEngine } from '../../src/engine/simd/simd-engine.ts';
 import { CharloomError } from '../../src/errors.ts';
@@ -14,9 +15,15 @@ function storage(name: string, bytes: number): Storage {
   return { name, bytes, temporary: true, address: -1 };
 }
 
+const COMMAND: Command = { opcode: op.FILL, units: 1, grain: 1, arguments: [], work: 1 };
+const BARRIER: Command = { ...COMMAND, opcode: op.BARRIER };
+
 /** Commands that name these storages, in order. */
 function naming(...lists: Storage[][]): Command[] {
-  return lists.map((list) => ({ opcode: 1, arguments: list.map((one) => new Place(one)), work: 1 }));
+  return lists.map((list) => ({
+    ...COMMAND,
+    arguments: list.map((one) => new Place(one, { written: true })),
+  }));
 }
 
 describe('the arena', () => {
@@ -38,6 +45,14 @@ describe('the arena', () => {
     assert.equal(planArena(naming(...chain)), 2 * 1024);
   });
 
+  it('keeps temporaries apart that threads between two barriers may use at the same time', () => {
+    const list = [0, 1, 2, 3].map((i) => storage(`${i}`, 1000));
+    const [first, second, third, fourth] = naming(...list.map((one) => [one]));
+    assert.equal(planArena([first!, second!, BARRIER, third!, fourth!], 2), 2 * 1024);
+    assert.equal(planArena([first!, second!, third!, BARRIER, fourth!], 2), 3 * 1024);
+    assert.equal(planArena([first!, second!, third!, BARRIER, fourth!], 1), 1024);
+  });
+
   it('puts a small temporary into the tightest gap', () => {
     const [large, middle, small] = [
       storage('large', 640),
@@ -52,15 +67,18 @@ describe('the arena', () => {
 
 describe('the command list', () => {
   it('is cut into stretches of bounded work that cover all of it', () => {
-    const commands = [1, 5e8, 1, 1, 3e8, 3e8, 1].map((work) => ({ opcode: 1, arguments: [0], work }));
+    const commands = [1, 5e8, 1, 1, 3e8, 3e8, 1].map((work) => ({ ...COMMAND, arguments: [0], work }));
     const cuts = stretches(commands);
-    assert.deepEqual(cuts, [0, 6, 18, 21]);
+    assert.deepEqual(cuts, [0, 10, 30, 35]);
     assert.equal(cuts.at(-1), wordCount(commands));
   });
 });
 
-async function withSimd(body: (engine: SimdEngine) => Promise<void>): Promise<void> {
-  const engine = await SimdEngine.open();
+async function withSimd(
+  options: { threads?: number },
+  body: (engine: SimdEngine) => Promise<void>,
+): Promise<void> {
+  const engine = await SimdEngine.open(options);
   try {
     await body(engine);
   } finally {
@@ -84,7 +102,7 @@ function chain(count: number): Program {
 
 describe('the simd engine', () => {
   it('lets temporaries share memory, inside a program and between programs', async () => {
-    await withSimd(async (engine) => {
+    await withSimd({ threads: 1 }, async (engine) => {
       const before = engine.memoryBytes();
       for (const count of [10, 20, 30]) await engine.prepare(chain(count)).run();
       assert.ok(engine.memoryBytes() - before < 2.1 * MEBI);
@@ -92,7 +110,7 @@ describe('the simd engine', () => {
   });
 
   it('says how much memory a program wants and what to lower when it is too much, and goes on', async () => {
-    await withSimd(async (engine) => {
+    await withSimd({}, async (engine) => {
       const recorder = new Recorder('huge');
       recorder.add('fill', { out: recorder.temporary('huge', 2 ** 20, 1500), value: 0 });
       assert.throws(
@@ -108,7 +126,7 @@ describe('the simd engine', () => {
   });
 
   it('fails, and touches nothing, when an id lies outside of its table', async () => {
-    await withSimd(async (engine) => {
+    await withSimd({}, async (engine) => {
       const ids = declare('ids', 'input', 2, 1, 'i32');
       const table = declare('table', 'parameter', 3, 4);
       const out = declare('out', 'state', 2, 4);
@@ -125,7 +143,7 @@ describe('the simd engine', () => {
   });
 
   it('gives signals and timers a turn during a long replay', async () => {
-    await withSimd(async (engine) => {
+    await withSimd({}, async (engine) => {
       const [a, b, out] = ['a', 'b', 'out'].map((name) => declare(name, 'state', 512, 512));
       const recorder = new Recorder('long');
       for (let i = 0; i < 40; i++) recorder.add('matmul', { out: out!, a: a!, b: b! });

@@ -1,4 +1,5 @@
 /** Planning the arena: temporaries whose lifetimes do not meet share memory. */
+import * as op from './assembly/opcodes.ts';
 import { type Command, Place, type Storage } from './commands.ts';
 
 /** Addresses and sizes are multiples of a cache line. */
@@ -16,13 +17,14 @@ interface Lifetime {
 
 /**
  * Gives every temporary that the commands name its address, and returns the bytes that all of them need.
- * A temporary lives from the first command that names it to the last, both included. The largest are placed
- * first, each in the tightest gap that its contemporaries leave.
+ * A temporary lives from the first command that names it to the last, both included; if several threads walk the list,
+ * from the barrier before the first to the one after the last, since in between they are at different commands. The
+ * largest are placed first, each in the tightest gap that its contemporaries leave.
  */
-export function planArena(commands: readonly Command[]): number {
+export function planArena(commands: readonly Command[], threads = 1): number {
   const placed: Lifetime[] = [];
   let end = 0;
-  for (const lifetime of lifetimes(commands).sort((a, b) => b.storage.bytes - a.storage.bytes)) {
+  for (const lifetime of lifetimes(commands, threads).sort((a, b) => b.storage.bytes - a.storage.bytes)) {
     const contemporaries = placed
       .filter((other) => other.first <= lifetime.last && lifetime.first <= other.last)
       .sort((a, b) => a.storage.address - b.storage.address);
@@ -34,14 +36,16 @@ export function planArena(commands: readonly Command[]): number {
   return end;
 }
 
-function lifetimes(commands: readonly Command[]): Lifetime[] {
+function lifetimes(commands: readonly Command[], threads: number): Lifetime[] {
   const found = new Map<Storage, Lifetime>();
-  for (const [position, command] of commands.entries()) {
+  let time = 0;
+  for (const command of commands) {
+    if (threads === 1 || command.opcode === op.BARRIER) time++;
     for (const argument of command.arguments) {
       if (!(argument instanceof Place) || !argument.storage.temporary) continue;
       const lifetime = found.get(argument.storage);
-      if (lifetime) lifetime.last = position;
-      else found.set(argument.storage, { storage: argument.storage, first: position, last: position });
+      if (lifetime) lifetime.last = time;
+      else found.set(argument.storage, { storage: argument.storage, first: time, last: time });
     }
   }
   return [...found.values()];

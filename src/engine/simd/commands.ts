@@ -13,14 +13,27 @@ export interface Storage {
   address: number;
 }
 
-/** A byte position inside a storage. */
+/**
+ * An operand: bytes of a storage, and what each thread that shares in the command does with them. If `unitBytes` is
+ * above 0, unit u of the command touches the `unitBytes` bytes from `offset + u · unitBytes` on and no others; if it is
+ * 0, any unit may touch all of them.
+ */
 export class Place {
   readonly storage: Storage;
   readonly offset: number;
+  readonly bytes: number;
+  readonly unitBytes: number;
+  readonly written: boolean;
 
-  constructor(storage: Storage, offset = 0) {
+  constructor(
+    storage: Storage,
+    { offset = 0, bytes = storage.bytes - offset, unitBytes = 0, written = false }: Partial<Place> = {},
+  ) {
     this.storage = storage;
     this.offset = offset;
+    this.bytes = bytes;
+    this.unitBytes = unitBytes;
+    this.written = written;
   }
 }
 
@@ -33,27 +46,39 @@ export class Float {
   }
 }
 
-/** The address of an operand that is not there. */
-export const NOWHERE = 0;
+/** An operand that is not there: address 0. */
+export const NOWHERE = new Place({ name: 'nowhere', bytes: 0, temporary: false, address: 0 });
 
 export type Argument = number | Place | Float;
 
 export interface Command {
   readonly opcode: number;
+  /**
+   * The command is so many independent pieces of work, and threads share them: each takes one run of units, whose
+   * length is a multiple of `grain`. No unit's bits depend on who computes it.
+   */
+  readonly units: number;
+  readonly grain: number;
   readonly arguments: readonly Argument[];
   /** Multiplications and additions, roughly. */
   readonly work: number;
 }
 
-/** Words before the arguments: opcode and length. */
-const HEAD = 2;
+/** Words before the arguments: opcode, length, units, grain. */
+const HEAD = 4;
 
 /** About 10 ms of work: the list may be left after each such stretch, so that signals and timers get a turn. */
 const STRETCH = 4e8;
 
 /** Words of the encoded list. */
 export function wordCount(commands: readonly Command[]): number {
-  return commands.reduce((words, command) => words + HEAD + command.arguments.length, 0);
+  return commands.reduce((words, command) => words + commandWords(command), 0);
+}
+
+/** An operand is two words: its address, and `unitBytes`. */
+function commandWords(command: Command): number {
+  const places = command.arguments.filter((argument) => argument instanceof Place);
+  return HEAD + command.arguments.length + places.length;
 }
 
 /** The list as words, with the temporaries in an arena at `arena`. */
@@ -63,12 +88,15 @@ export function encode(commands: readonly Command[], arena: number): Int32Array 
   let at = 0;
   for (const command of commands) {
     words[at++] = command.opcode;
-    words[at++] = HEAD + command.arguments.length;
+    words[at++] = commandWords(command);
+    words[at++] = command.units;
+    words[at++] = command.grain;
     for (const argument of command.arguments) {
       if (argument instanceof Float) floats[at++] = argument.value;
       else if (argument instanceof Place) {
-        const { storage, offset } = argument;
+        const { storage, offset, unitBytes } = argument;
         words[at++] = (storage.temporary ? arena : 0) + storage.address + offset;
+        words[at++] = unitBytes;
       } else words[at++] = argument;
     }
   }
@@ -81,7 +109,7 @@ export function stretches(commands: readonly Command[]): number[] {
   let at = 0;
   let work = 0;
   for (const command of commands) {
-    at += HEAD + command.arguments.length;
+    at += commandWords(command);
     work += command.work;
     if (work >= STRETCH) {
       cuts.push(at);

@@ -5,25 +5,26 @@
  */
 import { CharloomError } from '../../errors.ts';
 import { align } from './arena.ts';
-import { BLOCK_BYTES } from './assembly/opcodes.ts';
+import { BLOCK_BYTES, REFUSED } from './assembly/opcodes.ts';
 import type { Storage } from './commands.ts';
 
 const PAGE = 65536;
 /** All that 32-bit addresses reach. */
 const MOST_PAGES = 65536;
 
-/** Left to the constants of the kernels, which start at 1024; address 0 stands for "no operand". */
+/** Left to what threads share, and to the constants of the kernels from 1024 on; address 0 stands for "no operand". */
 const RESERVED = 4096;
 
 export class EngineMemory {
   readonly #memory: WebAssembly.Memory;
-  /** Where the walker packs blocks of A. */
+  /** Where each thread packs blocks of A. */
   readonly workspace = RESERVED;
-  #end = align(RESERVED + BLOCK_BYTES);
+  #end: number;
   #arenaBytes = 0;
 
-  constructor(memory: WebAssembly.Memory) {
+  constructor(memory: WebAssembly.Memory, threads: number) {
     this.#memory = memory;
+    this.#end = align(RESERVED + threads * BLOCK_BYTES);
     this.#grow(this.bytes);
   }
 
@@ -53,6 +54,11 @@ export class EngineMemory {
     // The arena may have left something there.
     new Uint8Array(this.#memory.buffer, storage.address, bytes).fill(0);
     return storage;
+  }
+
+  /** Whether a command met an index out of range since this was last asked. */
+  takeRefusal(): boolean {
+    return Atomics.exchange(this.integers(REFUSED, 1), 0, 0) !== 0;
   }
 
   /** Makes the arena at least this large. */

@@ -3,18 +3,21 @@
  * gives the same bits on every machine.
  */
 import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { CharloomError } from '../../errors.ts';
 import type { Engine, EngineDescription, Executable, Matrix, Program, Tensor } from '../engine.ts';
 import { planArena } from './arena.ts';
+import { shareAmongThreads } from './barriers.ts';
 import { type Command, encode, type Storage, stretches, wordCount } from './commands.ts';
 import { lower } from './lower.ts';
 import { EngineMemory } from './memory.ts';
+import { startWorkers } from './workers.ts';
 
 /** What `kernels.wasm` exports. Addresses are bytes. */
 interface Kernels {
-  /** Executes the commands in [start, end). */
-  walk(start: number, end: number, workspace: number): void;
+  /** Executes the commands in [start, end) on so many threads. */
+  run(start: number, end: number, threads: number, workspace: number): void;
 }
 
 /** A program with its commands in memory, linked to an arena that starts at `arena`. */
@@ -23,6 +26,8 @@ interface Prepared {
   readonly commands: readonly Command[];
   readonly list: Storage;
   readonly cuts: readonly number[];
+  /** How many threads it is worth. */
+  readonly threads: number;
   arena: number;
 }
 
@@ -31,25 +36,35 @@ const BREATH = 50;
 
 /** One WebAssembly memory with all tensors, and the kernels that walk command lists in it. */
 export class SimdEngine implements Engine {
-  readonly description: EngineDescription = { name: 'simd', detail: 'WebAssembly SIMD, 1 thread' };
+  readonly description: EngineDescription;
   readonly #kernels: Kernels;
   readonly #memory: EngineMemory;
+  readonly #threads: number;
+  readonly #startWorkers: () => Promise<void>;
+  #workers: Promise<void> | undefined;
   readonly #storages = new Map<Tensor, Storage>();
   #state: 'ready' | 'replaying' | 'closed' = 'ready';
   #lastBreath = performance.now();
 
-  private constructor(kernels: Kernels, memory: EngineMemory) {
-    this.#kernels = kernels;
-    this.#memory = memory;
+  private constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, threads: number) {
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    this.#kernels = exports as unknown as Kernels;
+    this.#memory = new EngineMemory(memory, threads);
+    this.#threads = threads;
+    this.#startWorkers = () => startWorkers(threads, { module, memory, workspace: this.#memory.workspace });
+    const detail = `WebAssembly SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+    this.description = { name: 'simd', detail };
   }
 
-  /** @throws CharloomError if the kernels are not there or cannot run */
-  static async open(): Promise<SimdEngine> {
-    const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536 });
-    const url = new URL('./kernels.wasm', import.meta.url);
+  /**
+   * @param threads how many compute, this one included; all processors there are, if not given
+   * @throws CharloomError if the kernels are not there or cannot run
+   */
+  static async open({ threads = availableParallelism() }: { threads?: number } = {}): Promise<SimdEngine> {
     try {
-      const { instance } = await WebAssembly.instantiate(await readFile(url), { env: { memory } });
-      return new SimdEngine(instance.exports as unknown as Kernels, new EngineMemory(memory));
+      const module = new WebAssembly.Module(await readFile(new URL('./kernels.wasm', import.meta.url)));
+      const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
+      return new SimdEngine(module, memory, threads);
     } catch (cause) {
       if (cause instanceof CharloomError) throw cause;
       const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
@@ -58,7 +73,7 @@ export class SimdEngine implements Engine {
         missing
           ? 'the kernels of the simd engine have not been built'
           : `the simd engine cannot start: ${cause}`,
-        missing ? 'run `npm run build:wasm`' : 'it needs a Node.js with WebAssembly SIMD',
+        missing ? 'run `npm run build:wasm`' : 'it needs a Node.js with WebAssembly SIMD and threads',
         { cause },
       );
     }
@@ -66,11 +81,13 @@ export class SimdEngine implements Engine {
 
   prepare(program: Program): Executable {
     this.#assertReady();
-    const commands = lower(program, (tensor) => this.#storage(tensor));
-    this.#memory.reserveArena(planArena(commands));
+    const lowered = lower(program, (tensor) => this.#storage(tensor));
+    const shared = this.#threads > 1 ? shareAmongThreads(lowered) : undefined;
+    const [commands, threads] = shared ? [shared, this.#threads] : [lowered, 1];
+    this.#memory.reserveArena(planArena(commands, threads));
     const list = this.#memory.allocate(`commands of ${program.name}`, wordCount(commands) * 4);
     const cuts = stretches(commands);
-    const prepared: Prepared = { name: program.name, commands, list, cuts, arena: -1 };
+    const prepared: Prepared = { name: program.name, commands, list, cuts, threads, arena: -1 };
     return { dispatches: commands.length, run: () => this.#replay(prepared) };
   }
 
@@ -99,31 +116,39 @@ export class SimdEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#storages.clear();
+    if (!this.#workers) return;
+    await this.#workers;
+    // An empty list sends the workers home.
+    this.#kernels.run(0, 0, this.#threads, this.#memory.workspace);
   }
 
   async #replay(program: Prepared): Promise<void> {
+    const { name, list, cuts, threads } = program;
     this.#assertReady();
-    this.#link(program);
-    const { address } = program.list;
     this.#state = 'replaying';
     try {
-      for (let i = 1; i < program.cuts.length; i++) {
-        const start = address + program.cuts[i - 1]! * 4;
-        this.#kernels.walk(start, address + program.cuts[i]! * 4, this.#memory.workspace);
+      if (threads > 1) {
+        this.#workers ??= this.#startWorkers();
+        await this.#workers;
+      }
+      this.#link(program);
+      for (let i = 1; i < cuts.length; i++) {
+        if (this.#isClosed()) throw new Error('the simd engine was closed during a replay');
+        const start = list.address + cuts[i - 1]! * 4;
+        this.#kernels.run(start, list.address + cuts[i]! * 4, threads, this.#memory.workspace);
         if (performance.now() - this.#lastBreath > BREATH) {
           await setImmediate();
           this.#lastBreath = performance.now();
         }
       }
-    } catch (cause) {
-      if (!(cause instanceof WebAssembly.RuntimeError)) throw cause;
-      throw new RangeError(`program ${program.name}: a token id, target or row index is out of range`, {
-        cause,
-      });
     } finally {
       if (this.#state === 'replaying') this.#state = 'ready';
+    }
+    if (this.#memory.takeRefusal()) {
+      throw new RangeError(`program ${name}: a token id, target or row index is out of range`);
     }
   }
 
@@ -151,8 +176,12 @@ export class SimdEngine implements Engine {
     return this.#storage(tensor).address + matrix.offset * 4;
   }
 
+  #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
   #assertReady(): void {
-    if (this.#state === 'closed') throw new Error('the simd engine is closed');
+    if (this.#isClosed()) throw new Error('the simd engine is closed');
     if (this.#state === 'replaying') throw new Error('a replay is running: await it first');
   }
 }

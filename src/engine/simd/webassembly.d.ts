@@ -1,13 +1,15 @@
 /** The part of Node's WebAssembly that this engine uses; TypeScript declares it only among the DOM's types. */
 declare namespace WebAssembly {
+  class Module {
+    constructor(bytes: Uint8Array);
+  }
   class Memory {
-    constructor(descriptor: { initial: number; maximum: number });
-    readonly buffer: ArrayBuffer;
+    constructor(descriptor: { initial: number; maximum: number; shared: true });
+    readonly buffer: SharedArrayBuffer;
     grow(pages: number): number;
   }
-  class RuntimeError extends Error {}
-  function instantiate(
-    bytes: Uint8Array,
-    imports: { env: { memory: Memory } },
-  ): Promise<{ instance: { exports: object } }>;
+  class Instance {
+    constructor(module: Module, imports: { env: { memory: Memory } });
+    readonly exports: object;
+  }
 }

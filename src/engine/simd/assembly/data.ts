@@ -1,5 +1,7 @@
 /** Moving data, and the sums over it. */
 import { loadLanes, storeLanes } from './lanes';
+import { SUM_BLOCK } from './opcodes';
+import { refuse } from './threads';
 
 export function fill(out: usize, length: i32, value: f32): void {
   const values = f32x4.splat(value);
@@ -25,22 +27,26 @@ export function scaleRows(out: usize, input: usize, scale: usize, rows: i32, col
   }
 }
 
-/** out[index[0], :] = input; out [rows, columns]. Traps on an index out of range. */
+/** out[index[0], :] = input; out [rows, columns]. Refuses an index out of range. */
 export function storeRow(out: usize, index: usize, input: usize, rows: i32, columns: i32): void {
-  const row = load<u32>(index);
-  if (row >= (rows as u32)) unreachable();
+  const given = load<i32>(index);
+  const row = (given as u32) < (rows as u32) ? given : refuse();
   const bytes = (columns as usize) << 2;
   memory.copy(out + (row as usize) * bytes, input, bytes);
 }
 
-/** out[0, c] = Σ_r input[r, c]. Rows are added in groups of four, the groups in order. */
-export function sumRows(out: usize, input: usize, rows: i32, columns: i32): void {
+/**
+ * out[0, c] = Σ_r input[r, c], for the columns from `first` on, `count` of them; `out` is the first of these. Rows are
+ * added in groups of four, the groups in order.
+ */
+export function sumRows(out: usize, input: usize, rows: i32, columns: i32, first: i32, count: i32): void {
   const stride = (columns as usize) << 2;
-  fill(out, columns, 0);
+  input += (first as usize) << 2;
+  fill(out, count, 0);
   for (let r = 0; r < rows; r += 4) {
     const group = rows - r;
-    for (let j = 0; j < columns; j += 4) {
-      const lanes = columns - j;
+    for (let j = 0; j < count; j += 4) {
+      const lanes = count - j;
       const at = (j as usize) << 2;
       const from = input + at;
       let sum = loadLanes(from, lanes);
@@ -57,27 +63,40 @@ export function sumRows(out: usize, input: usize, rows: i32, columns: i32): void
 }
 
 /**
- * Sums of many numbers run over blocks of this many, whose sums are then added in order: a block can be any
- * thread's work without a change of bits.
+ * Sums of the blocks (SUM_BLOCK elements) from number `first` on, `count` of them, in float64; `sums` and `input` are
+ * those of the first. `length` is that of all blocks.
  */
-const SUM_BLOCK = 16384;
-
-/** out = scale · Σ input, summed in float64. */
-export function sum(out: usize, input: usize, length: i32, scale: f64): void {
-  let total: f64 = 0;
-  for (let i = 0; i < length; i += SUM_BLOCK) {
-    total += blockSum(input + ((i as usize) << 2), min(SUM_BLOCK, length - i));
+export function sumBlocks(sums: usize, input: usize, length: i32, first: i32, count: i32): void {
+  for (let block = 0; block < count; block++) {
+    const sum = blockSum(input, min(SUM_BLOCK, length - (first + block) * SUM_BLOCK));
+    store<f64>(sums + ((block as usize) << 3), sum);
+    input += SUM_BLOCK << 2;
   }
-  store<f32>(out, (total * scale) as f32);
 }
 
-/** out = ‖input‖₂. Squares of floats fit into float64 with room to spare. */
-export function norm(out: usize, input: usize, length: i32): void {
-  let total: f64 = 0;
-  for (let i = 0; i < length; i += SUM_BLOCK) {
-    total += blockSumOfSquares(input + ((i as usize) << 2), min(SUM_BLOCK, length - i));
+/** The same with the squares of the elements, which fit into float64 with room to spare. */
+export function squareBlocks(sums: usize, input: usize, length: i32, first: i32, count: i32): void {
+  for (let block = 0; block < count; block++) {
+    const sum = blockSumOfSquares(input, min(SUM_BLOCK, length - (first + block) * SUM_BLOCK));
+    store<f64>(sums + ((block as usize) << 3), sum);
+    input += SUM_BLOCK << 2;
   }
-  store<f32>(out, Math.sqrt(total) as f32);
+}
+
+/** out = scale · the sum of the blocks' sums */
+export function finishSum(out: usize, sums: usize, blocks: i32, scale: f64): void {
+  store<f32>(out, (total(sums, blocks) * scale) as f32);
+}
+
+/** out = the root of the sum of the blocks' sums */
+export function finishNorm(out: usize, sums: usize, blocks: i32): void {
+  store<f32>(out, Math.sqrt(total(sums, blocks)) as f32);
+}
+
+function total(sums: usize, blocks: i32): f64 {
+  let total: f64 = 0;
+  for (let block = 0; block < blocks; block++) total += load<f64>(sums + ((block as usize) << 3));
+  return total;
 }
 
 function blockSum(input: usize, length: i32): f64 {

@@ -15,6 +15,7 @@ function mix(left: v128, right: v128, multiplier: usize, key: v128): v128 {
 /**
  * out = input ⊙ mask · scale, scale = 1 / (1 − rate). A dropped element is 0 whatever the input.
  *
+ * @param firstRow number of the first row of `out` and `input`
  * @param threshold 24-bit numbers below it are dropped
  */
 export function dropout(
@@ -24,6 +25,7 @@ export function dropout(
   stream: i32,
   threshold: i32,
   scale: f32,
+  firstRow: i32,
   rows: i32,
   columns: i32,
 ): void {
@@ -33,7 +35,7 @@ export function dropout(
   const lowest = i32x4.splat(threshold);
   const scales = f32x4.splat(scale);
   const consecutive = i32x4(0, 1, 2, 3);
-  for (let row = 0; row < rows; row++) {
+  for (let row = firstRow; row < firstRow + rows; row++) {
     const rowKey = (drawn >>> 12) + stream * 613 + (row >>> 12) * 157;
     for (let j = 0; j < columns; j += 4) {
       const high = i32x4.splat(rowKey + (j >>> 12) * 1031);

@@ -1,6 +1,7 @@
 /**
  * out [rows, columns] = A·B (+ bias) (+ out) for very few rows, as in sampling. Every weight is used `rows`
- * times only, so packing would cost more than the product: B is read as it lies, once, at the speed of memory.
+ * times only, so packing would cost more than the product: B is read as it lies, once, at the speed of memory. Only the
+ * columns from `first` on, `count` of them, are computed.
  */
 import { loadLanes, storeLanes } from './lanes';
 
@@ -14,10 +15,13 @@ export function fewRowsTransposed(
   rows: i32,
   columns: i32,
   depth: i32,
+  first: i32,
+  count: i32,
 ): void {
   const stride = (depth as usize) << 2;
-  for (let j = 0; j < columns; j += 4) {
-    const lanes = columns - j;
+  b += (first as usize) * stride;
+  for (let j = first; j < first + count; j += 4) {
+    const lanes = first + count - j;
     const at = (j as usize) << 2;
     // Where fewer than four columns are left, the last one stands in for the others.
     const b1 = lanes > 1 ? b + stride : b;
@@ -78,11 +82,13 @@ export function fewRows(
   rows: i32,
   columns: i32,
   depth: i32,
+  first: i32,
+  count: i32,
 ): void {
   const stride = (columns as usize) << 2;
   for (let i = 0; i < rows; i++) {
-    let j = 0;
-    for (; j + 16 <= columns; j += 16) {
+    let j = first;
+    for (; j + 16 <= first + count; j += 16) {
       const at = (j as usize) << 2;
       let s0 = f32x4.splat(0);
       let s1 = s0;
@@ -102,9 +108,9 @@ export function fewRows(
       finish(out + at + 32, s2, bias ? bias + at + 32 : 0, accumulate, 4);
       finish(out + at + 48, s3, bias ? bias + at + 48 : 0, accumulate, 4);
     }
-    for (; j < columns; j += 4) {
+    for (; j < first + count; j += 4) {
       const at = (j as usize) << 2;
-      const lanes = columns - j;
+      const lanes = first + count - j;
       let sum = f32x4.splat(0);
       let from = b + at;
       for (let k = 0; k < depth; k++) {

@@ -1,1 +1,1 @@
-export { walk } from './walk';
+export { run, serve } from './walk';

@@ -7,6 +7,7 @@
  */
 import { loadLanes, loadLanesOr, storeLanes, sumLanes } from './lanes';
 import { exp, log1p } from './math';
+import { refuse } from './threads';
 
 /** The largest of `count` floats. A NaN is passed over here: it comes to light in `othersSum`. */
 function largest(x: usize, count: i32): f32 {
@@ -52,11 +53,10 @@ function scaleRow(x: usize, count: i32, factor: f32): void {
   }
 }
 
-/** The target of a row, below 0 for none; traps if it is out of range. */
+/** The target of a row, below 0 for none; one that is out of range is refused. */
 function targetOf(targets: usize, row: i32, columns: i32): i32 {
   const target = load<i32>(targets + ((row as usize) << 2));
-  if (target >= columns) unreachable();
-  return target;
+  return target < columns ? target : refuse();
 }
 
 /** 1 − p of the target, from its e^(x − z) and S. */
@@ -98,17 +98,17 @@ export function crossEntropy(
 
 /**
  * losses = Σ e² with e = p − onehot; gradient = scale · 2p ⊙ (e − Σ p·e).
- * Without a gradient the probabilities still need a place: `workspace` [1, columns].
+ * `probabilities` [rows, columns] becomes that gradient, or, unless `withGradient`, is only used on the way.
  */
 export function squaredError(
   losses: usize,
   logits: usize,
   targets: usize,
-  gradient: usize,
+  probabilities: usize,
+  withGradient: bool,
   scale: f32,
   rows: i32,
   columns: i32,
-  workspace: usize,
 ): void {
   const bytes = (columns as usize) << 2;
   for (let row = 0; row < rows; row++) {
@@ -116,7 +116,6 @@ export function squaredError(
     let loss: f32 = 0;
     if (target >= 0) {
       const at = (target as usize) << 2;
-      const probabilities = gradient !== 0 ? gradient : workspace;
       const others = othersSum(probabilities, logits, columns, largest(logits, columns));
       const rest = missing(load<f32>(probabilities + at), others);
       scaleRow(probabilities, columns, 1 / (1 + others));
@@ -125,16 +124,16 @@ export function squaredError(
       const squares = sumOfSquares(probabilities, columns);
       store<f32>(probabilities + at, p);
       loss = squares + rest * rest;
-      if (gradient !== 0) {
+      if (withGradient) {
         // Σ p·e is Σ p² without the target, minus p(1 − p) of the target.
         const mean = squares - p * rest;
-        squaredErrorGradient(gradient, columns, mean, 2 * scale);
-        store<f32>(gradient + at, -2 * scale * p * (rest + mean));
+        squaredErrorGradient(probabilities, columns, mean, 2 * scale);
+        store<f32>(probabilities + at, -2 * scale * p * (rest + mean));
       }
-    } else if (gradient !== 0) memory.fill(gradient, 0, bytes);
+    } else memory.fill(probabilities, 0, bytes);
     store<f32>(losses + ((row as usize) << 2), loss);
     logits += bytes;
-    if (gradient !== 0) gradient += bytes;
+    probabilities += bytes;
   }
 }
 

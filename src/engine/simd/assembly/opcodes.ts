@@ -3,6 +3,9 @@
  * (`../lower.ts`) has to know. This file is read by AssemblyScript and by TypeScript alike.
  */
 
+/** All threads have done everything before it. */
+export const BARRIER = 0;
+
 export const FILL = 1;
 export const COPY = 2;
 export const SCALE_ROWS = 3;
@@ -17,8 +20,10 @@ export const FEW_ROWS = 14;
 export const FEW_ROWS_TRANSPOSED = 15;
 
 export const SUM_ROWS = 20;
-export const SUM = 21;
-export const NORM = 22;
+export const SUM_BLOCKS = 21;
+export const SQUARE_BLOCKS = 22;
+export const FINISH_SUM = 23;
+export const FINISH_NORM = 24;
 
 export const GATHER_ROWS = 30;
 export const GATHER_COLUMNS = 31;
@@ -49,3 +54,13 @@ export const BLOCK_ROWS = 128;
 export const BLOCK_DEPTH = 256;
 /** Bytes that the matrix product needs for a packed block of A: see TILE_BYTES in `pack.ts`. */
 export const BLOCK_BYTES = (BLOCK_ROWS / TILE_ROWS) * (BLOCK_DEPTH * TILE_ROWS * 4 + 64);
+
+/** Sums over many numbers run over blocks of so many, whose sums are then added in order. */
+export const SUM_BLOCK = 16384;
+
+/** Byte addresses, one cache line each, of what threads share beside the tensors: see `threads.ts`. */
+export const JOB = 64;
+export const ARRIVED = 128;
+export const GENERATION = 192;
+export const ASLEEP = 256;
+export const REFUSED = 320;

@@ -19,16 +19,18 @@ export const TILE_BYTES: usize = BLOCK_BYTES / (BLOCK_ROWS / TILE_ROWS);
 
 /**
  * B [depth, columns] into panels [depth / 256][⌈columns / 8⌉][256][8]: the panels of one depth block follow each
- * other. Four rows at a time: each is read in one stream, and each panel gets two whole cache lines.
+ * other. Four rows at a time: each is read in one stream, and each panel gets two whole cache lines. Only the panels
+ * from number `first` on, `count` of them.
  */
-export function packPanels(panels: usize, b: usize, depth: i32, columns: i32): void {
+export function packPanels(panels: usize, b: usize, depth: i32, columns: i32, first: i32, count: i32): void {
   const stride = (columns as usize) << 2;
+  const end = min(columns, (first + count) * TILE_COLUMNS);
   for (let block = 0; block < depth; block += BLOCK_DEPTH) {
     const steps = min(BLOCK_DEPTH, depth - block);
     for (let k = 0; k < steps; k += 4) {
       const rows = min(4, steps - k);
-      let panel = panels + (k as usize) * PANEL_STEP;
-      for (let j = 0; j < columns; j += TILE_COLUMNS) {
+      let panel = panels + ((first * steps + k) as usize) * PANEL_STEP;
+      for (let j = first * TILE_COLUMNS; j < end; j += TILE_COLUMNS) {
         const lanes = columns - j;
         let from = b + ((j as usize) << 2);
         let to = panel;
@@ -52,19 +54,29 @@ export function packPanels(panels: usize, b: usize, depth: i32, columns: i32): v
 }
 
 /** Bᵀ, given as b [columns, depth], into the same panels. */
-export function packPanelsTransposed(panels: usize, b: usize, depth: i32, columns: i32): void {
+export function packPanelsTransposed(
+  panels: usize,
+  b: usize,
+  depth: i32,
+  columns: i32,
+  first: i32,
+  count: i32,
+): void {
   const stride = (depth as usize) << 2;
+  const end = min(columns, (first + count) * TILE_COLUMNS);
   for (let block = 0; block < depth; block += BLOCK_DEPTH) {
     const steps = min(BLOCK_DEPTH, depth - block);
-    let from = b + ((block as usize) << 2);
-    for (let j = 0; j < columns; j += TILE_COLUMNS) {
+    let from = b + ((first * TILE_COLUMNS) as usize) * stride + ((block as usize) << 2);
+    let panel = panels + ((first * steps) as usize) * PANEL_STEP;
+    for (let j = first * TILE_COLUMNS; j < end; j += TILE_COLUMNS) {
       const rows = columns - j;
-      packRows(panels, PANEL_STEP, from, stride, rows, steps);
-      if (rows > 4) packRows(panels + 16, PANEL_STEP, from + 4 * stride, stride, rows - 4, steps);
-      else packRows(panels + 16, PANEL_STEP, from, stride, rows, steps);
-      panels += (steps as usize) * PANEL_STEP;
+      packRows(panel, PANEL_STEP, from, stride, rows, steps);
+      if (rows > 4) packRows(panel + 16, PANEL_STEP, from + 4 * stride, stride, rows - 4, steps);
+      else packRows(panel + 16, PANEL_STEP, from, stride, rows, steps);
+      panel += (steps as usize) * PANEL_STEP;
       from += (TILE_COLUMNS as usize) * stride;
     }
+    panels += panelBlockBytes(steps, columns);
   }
 }
 
@@ -149,11 +161,12 @@ function packRows(to: usize, step: usize, from: usize, stride: usize, rows: i32,
   }
 }
 
-/** out [columns, rows] = inputᵀ, input [rows, columns]. */
-export function transpose(out: usize, input: usize, rows: i32, columns: i32): void {
+/** out [columns, rows] = inputᵀ, input [rows, columns]; only of the rows of `input` from `first` on, `count` of them. */
+export function transpose(out: usize, input: usize, rows: i32, columns: i32, first: i32, count: i32): void {
   const stride = (rows as usize) << 2;
-  for (let r = 0; r < rows; r += 4) {
-    const lanes = rows - r;
+  input += ((first * columns) as usize) << 2;
+  for (let r = first; r < first + count; r += 4) {
+    const lanes = first + count - r;
     let to = out + ((r as usize) << 2);
     if (lanes >= 4) packRows(to, stride, input, (columns as usize) << 2, 4, columns);
     else {

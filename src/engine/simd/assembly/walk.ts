@@ -1,10 +1,10 @@
 /**
- * The walker: replays a list of commands. A command is [opcode, words, arguments...] in 32-bit words; an
- * argument is a byte address, an integer or the bits of a float. `../lower.ts` writes them, in the order in
- * which they are read here.
+ * The walker: replays a list of commands. A command is [opcode, words, units, grain, arguments...] in 32-bit words; an
+ * argument is an operand (its byte address, and how many bytes of it belong to one unit), an integer or the bits of a
+ * float. `../lower.ts` writes them, in the order in which they are read here.
  */
 import { gruBackward, gruForward, lstmBackward, lstmForward, rnnBackward, rnnForward } from './cells';
-import { fill, norm, scaleRows, storeRow, sum, sumRows } from './data';
+import { fill, finishNorm, finishSum, scaleRows, squareBlocks, storeRow, sumBlocks, sumRows } from './data';
 import { dropout } from './dropout';
 import { fewRows, fewRowsTransposed } from './few-rows';
 import { gatherColumns, gatherRows, scatterColumns, scatterRows } from './gather';
@@ -13,13 +13,15 @@ import { matmul } from './matmul';
 import * as op from './opcodes';
 import { adam, rmsprop, sgd } from './optimizer';
 import { packPanels, packPanelsTransposed, transpose } from './pack';
+import { awaitJob, barrier, count, first, jobEnd, jobStart, post, take, thread } from './threads';
 
 /** Where the next argument lies. */
 let cursor: usize = 0;
 
+/** The address of an operand, from this thread's first unit on. */
 function address(): usize {
-  cursor += 4;
-  return load<usize>(cursor - 4);
+  cursor += 8;
+  return load<usize>(cursor - 8) + (first as usize) * load<usize>(cursor - 4);
 }
 
 function integer(): i32 {
@@ -37,41 +39,64 @@ function flag(): bool {
 }
 
 /**
- * Executes the commands in [start, end).
- * @param block room for a packed block of A (BLOCK_BYTES)
+ * Executes the commands in [start, end), with the workers where there are some.
+ * @param blocks room for a packed block of A (BLOCK_BYTES) of every thread
  */
-export function walk(start: usize, end: usize, block: usize): void {
+export function run(start: usize, end: usize, threads: i32, blocks: usize): void {
+  post(start, end, threads);
+  walk(start, end, blocks);
+}
+
+/** The whole life of worker `self`: walks what thread 0 walks, until it is given an empty list. */
+export function serve(self: i32, blocks: usize): void {
+  let job = 0;
+  while (true) {
+    job = awaitJob(self, job);
+    const start = jobStart();
+    const end = jobEnd();
+    walk(start, end, blocks);
+    if (start === end) return;
+  }
+}
+
+function walk(start: usize, end: usize, blocks: usize): void {
+  const block = blocks + (thread as usize) * op.BLOCK_BYTES;
   let command = start;
   while (command !== end) {
     const opcode = load<i32>(command);
-    cursor = command + 8;
+    if (opcode === op.BARRIER) barrier();
+    else {
+      take(load<i32>(command, 8), load<i32>(command, 12));
+      cursor = command + 16;
+      if (count > 0) execute(opcode, block);
+    }
     command += (load<u32>(command, 4) as usize) << 2;
-    execute(opcode, block);
   }
+  barrier();
 }
 
 function execute(opcode: i32, block: usize): void {
   switch (opcode) {
     case op.FILL:
-      fill(address(), integer(), float());
+      fill(address(), count * integer(), float());
       break;
     case op.COPY:
-      memory.copy(address(), address(), address());
+      memory.copy(address(), address(), ((count * integer()) as usize) << 2);
       break;
     case op.SCALE_ROWS:
-      scaleRows(address(), address(), address(), integer(), integer());
+      scaleRows(address(), address(), address(), count, integer());
       break;
     case op.STORE_ROW:
       storeRow(address(), address(), address(), integer(), integer());
       break;
     case op.TRANSPOSE:
-      transpose(address(), address(), integer(), integer());
+      transpose(address(), address(), integer(), integer(), first, count);
       break;
     case op.PACK:
-      packPanels(address(), address(), integer(), integer());
+      packPanels(address(), address(), integer(), integer(), first, count);
       break;
     case op.PACK_TRANSPOSED:
-      packPanelsTransposed(address(), address(), integer(), integer());
+      packPanelsTransposed(address(), address(), integer(), integer(), first, count);
       break;
     case op.MATMUL:
       product(false, block);
@@ -80,46 +105,74 @@ function execute(opcode: i32, block: usize): void {
       product(true, block);
       break;
     case op.FEW_ROWS:
-      fewRows(address(), address(), address(), address(), flag(), integer(), integer(), integer());
+      fewRows(
+        address(),
+        address(),
+        address(),
+        address(),
+        flag(),
+        integer(),
+        integer(),
+        integer(),
+        first,
+        count,
+      );
       break;
     case op.FEW_ROWS_TRANSPOSED:
-      fewRowsTransposed(address(), address(), address(), address(), flag(), integer(), integer(), integer());
+      fewRowsTransposed(
+        address(),
+        address(),
+        address(),
+        address(),
+        flag(),
+        integer(),
+        integer(),
+        integer(),
+        first,
+        count,
+      );
       break;
     case op.SUM_ROWS:
-      sumRows(address(), address(), integer(), integer());
+      sumRows(address(), address(), integer(), integer(), first, count);
       break;
-    case op.SUM:
-      sum(address(), address(), integer(), float());
+    case op.SUM_BLOCKS:
+      sumBlocks(address(), address(), integer(), first, count);
       break;
-    case op.NORM:
-      norm(address(), address(), integer());
+    case op.SQUARE_BLOCKS:
+      squareBlocks(address(), address(), integer(), first, count);
+      break;
+    case op.FINISH_SUM:
+      finishSum(address(), address(), integer(), float());
+      break;
+    case op.FINISH_NORM:
+      finishNorm(address(), address(), integer());
       break;
     case op.GATHER_ROWS:
-      gatherRows(address(), address(), address(), address(), integer(), integer(), integer());
+      gatherRows(address(), address(), address(), address(), count, integer(), integer());
       break;
     case op.GATHER_COLUMNS:
-      gatherColumns(address(), address(), address(), address(), integer(), integer(), integer());
+      gatherColumns(address(), address(), address(), address(), count, integer(), integer());
       break;
     case op.SCATTER_ROWS:
-      scatterRows(address(), address(), address(), integer(), integer(), integer());
+      scatterRows(address(), address(), address(), integer(), integer(), integer(), first, count);
       break;
     case op.SCATTER_COLUMNS:
-      scatterColumns(address(), address(), address(), integer(), integer(), integer());
+      scatterColumns(address(), address(), address(), integer(), integer(), integer(), first, count);
       break;
     case op.RNN_FORWARD:
-      rnnForward(address(), address(), integer(), flag());
+      rnnForward(address(), address(), count * integer(), flag());
       break;
     case op.RNN_BACKWARD:
-      rnnBackward(address(), address(), address(), integer(), flag());
+      rnnBackward(address(), address(), address(), count * integer(), flag());
       break;
     case op.LSTM_FORWARD:
-      lstmForward(address(), address(), address(), address(), integer(), integer());
+      lstmForward(address(), address(), address(), address(), count, integer());
       break;
     case op.LSTM_BACKWARD:
-      lstmBackward(address(), address(), address(), address(), address(), address(), integer(), integer());
+      lstmBackward(address(), address(), address(), address(), address(), address(), count, integer());
       break;
     case op.GRU_FORWARD:
-      gruForward(address(), address(), address(), address(), integer(), integer());
+      gruForward(address(), address(), address(), address(), count, integer());
       break;
     case op.GRU_BACKWARD:
       gruBackward(
@@ -130,18 +183,18 @@ function execute(opcode: i32, block: usize): void {
         address(),
         address(),
         address(),
-        integer(),
+        count,
         integer(),
       );
       break;
     case op.DROPOUT:
-      dropout(address(), address(), address(), integer(), integer(), float(), integer(), integer());
+      dropout(address(), address(), address(), integer(), integer(), float(), first, count, integer());
       break;
     case op.CROSS_ENTROPY:
-      crossEntropy(address(), address(), address(), address(), float(), integer(), integer());
+      crossEntropy(address(), address(), address(), address(), float(), count, integer());
       break;
     case op.SQUARED_ERROR:
-      squaredError(address(), address(), address(), address(), float(), integer(), integer(), address());
+      squaredError(address(), address(), address(), address(), flag(), float(), count, integer());
       break;
     case op.ADAM:
       adam(
@@ -151,7 +204,7 @@ function execute(opcode: i32, block: usize): void {
         address(),
         address(),
         address(),
-        integer(),
+        count,
         float(),
         float(),
         float(),
@@ -169,7 +222,7 @@ function execute(opcode: i32, block: usize): void {
         address(),
         address(),
         address(),
-        integer(),
+        count,
         float(),
         float(),
         float(),
@@ -178,23 +231,27 @@ function execute(opcode: i32, block: usize): void {
       );
       break;
     case op.SGD:
-      sgd(address(), address(), address(), address(), address(), integer(), float(), float(), float());
+      sgd(address(), address(), address(), address(), address(), count, float(), float(), float());
       break;
     default:
       unreachable();
   }
 }
 
-/** The arguments of a matrix product. A range of rows is a product of its own: that is how threads share one. */
+/** The arguments of a matrix product: this thread's rows of it. */
 function product(transposed: bool, block: usize): void {
   const out = address();
-  const a = address();
+  let a = address();
+  let stride: usize = 0;
+  if (transposed) {
+    a += ((integer() + first) as usize) << 2;
+    stride = (integer() as usize) << 2;
+  }
   const panels = address();
   const bias = address();
   const accumulate = flag();
-  const rows = integer();
   const columns = integer();
   const depth = integer();
-  const stride = ((transposed ? rows : depth) as usize) << 2;
-  matmul(out, a, stride, transposed, panels, bias, accumulate, rows, columns, depth, block);
+  if (!transposed) stride = (depth as usize) << 2;
+  matmul(out, a, stride, transposed, panels, bias, accumulate, count, columns, depth, block);
 }

@@ -1,0 +1,69 @@
+/**
+ * Where threads have to wait for each other. All of them walk the same list, each doing its share of every command. That
+ * goes well without waiting as long as what a thread reads was written by itself: row b of the hidden state depends on
+ * row b of the gates only, through all time steps. Before a command where this ends, the list gets a barrier.
+ */
+import * as op from './assembly/opcodes.ts';
+import { type Command, Place, type Storage } from './commands.ts';
+
+/** A use of memory since the last barrier. */
+interface Use {
+  readonly place: Place;
+  readonly units: number;
+  readonly grain: number;
+}
+
+const BARRIER: Command = { opcode: op.BARRIER, units: 0, grain: 1, arguments: [], work: 0 };
+
+/** Work between two barriers, in multiplications and additions, for which threads are worth it: some microseconds. */
+const SHARED_WORK = 2e5;
+
+/**
+ * The commands with barriers between those that depend on each other across threads; undefined if the threads would
+ * spend more time on waiting for each other than on the commands.
+ */
+export function shareAmongThreads(commands: readonly Command[]): Command[] | undefined {
+  const list = withBarriers(commands);
+  const work = commands.reduce((sum, command) => sum + command.work, 0);
+  const barriers = list.length - commands.length;
+  return work / (barriers + 1) < SHARED_WORK ? undefined : list;
+}
+
+function withBarriers(commands: readonly Command[]): Command[] {
+  const list: Command[] = [];
+  const uses = new Map<Storage, Use[]>();
+  for (const command of commands) {
+    const places = command.arguments.filter((argument) => argument instanceof Place);
+    const conflict = places.some((place) =>
+      uses.get(place.storage)?.some((use) => conflicts(use, { ...command, place })),
+    );
+    if (conflict) {
+      list.push(BARRIER);
+      uses.clear();
+    }
+    list.push(command);
+    for (const place of places) {
+      const known = uses.get(place.storage);
+      const use = { place, units: command.units, grain: command.grain };
+      if (known) known.push(use);
+      else uses.set(place.storage, [use]);
+    }
+  }
+  return list;
+}
+
+/** Whether one thread may read or write what another writes. */
+function conflicts(earlier: Use, later: Use): boolean {
+  const [x, y] = [earlier.place, later.place];
+  if (!x.written && !y.written) return false;
+  if (x.offset >= y.offset + y.bytes || y.offset >= x.offset + x.bytes) return false;
+  // What is one run is done by the first thread.
+  if (earlier.units <= earlier.grain && later.units <= later.grain) return false;
+  const sameShares =
+    x.unitBytes > 0 &&
+    x.unitBytes === y.unitBytes &&
+    x.offset === y.offset &&
+    earlier.units === later.units &&
+    earlier.grain === later.grain;
+  return !sameShares;
+}
