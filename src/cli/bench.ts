@@ -3,14 +3,14 @@ import { Command, Option } from 'commander';
 import { EngineBench } from '../bench/engine-bench.ts';
 import { layerProducts } from '../bench/products.ts';
 import { type BenchShape, DEFAULT_SHAPES, parseShape } from '../bench/shapes.ts';
-import { DEVICES, type EngineStatus, listEngines, openEngine } from '../engine/open.ts';
+import { DEVICES, type EngineOptions, type EngineStatus, listEngines, openEngine } from '../engine/open.ts';
 import { checkFields, number } from '../fields.ts';
 import { CELLS, type CellName } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { PRESETS } from '../training/presets.ts';
 import { type BenchReport, reportAsJson, reportAsText } from './bench-report.ts';
 import { examples } from './help.ts';
-import { flagOf, numberOption } from './options.ts';
+import { flagOf, numberOption, threadsOption } from './options.ts';
 import { interruption } from './signals.ts';
 import { print, printJson } from './terminal/output.ts';
 import { waiting } from './terminal/wait.ts';
@@ -20,6 +20,7 @@ const ONLY_IF_NAMED: readonly string[] = ['gpu.js:cpu', 'reference'];
 
 interface BenchOptions {
   readonly device?: string[];
+  readonly threads?: number;
   readonly shape: string[];
   readonly cell: CellName[];
   readonly seconds: number;
@@ -36,6 +37,7 @@ export function benchCommand(): Command {
         `engines to measure (default: all there are but ${ONLY_IF_NAMED.join(' and ')})`,
       ).choices(DEVICES.filter((device) => device !== 'auto')),
     )
+    .addOption(threadsOption())
     .addOption(
       new Option(
         '--shape <shapes...>',
@@ -63,7 +65,7 @@ async function bench(options: BenchOptions): Promise<void> {
     { code: 'USAGE', field: flagOf },
   );
   const shapes = options.cell.flatMap((cell) => [...new Set(options.shape)].map((s) => parseShape(s, cell)));
-  const engines = options.device ? await namedEngines(options.device) : await listEngines();
+  const engines = options.device ? await namedEngines(options.device, options) : await listEngines();
   const measured = engines.filter(
     ({ name, available }) => available && (options.device || !ONLY_IF_NAMED.includes(name)),
   );
@@ -71,7 +73,7 @@ async function bench(options: BenchOptions): Promise<void> {
   for (const { name } of measured) {
     const engine = new EngineBench({
       name,
-      open: () => openEngine(name),
+      open: () => openEngine(name, options),
       seconds,
       signal: interruption.signal,
       show: waiting,
@@ -91,10 +93,10 @@ async function bench(options: BenchOptions): Promise<void> {
 }
 
 /** @throws CharloomError UNAVAILABLE if one of them cannot run here */
-async function namedEngines(devices: readonly string[]): Promise<EngineStatus[]> {
+async function namedEngines(devices: readonly string[], options: EngineOptions): Promise<EngineStatus[]> {
   const engines = new Map<string, EngineStatus>();
   for (const device of devices) {
-    const engine = await openEngine(device);
+    const engine = await openEngine(device, options);
     const { name, detail, adapter } = engine.description;
     engines.set(name, { name, available: true, detail, ...(adapter && { adapter }) });
     await engine.close();

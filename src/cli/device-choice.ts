@@ -3,7 +3,7 @@ import { type Choice, fastestEngine } from '../bench/fastest-engine.ts';
 import { measure } from '../bench/measure.ts';
 import { syntheticWeights } from '../bench/synthetic.ts';
 import { TrainingWork } from '../bench/training-work.ts';
-import { openEngine } from '../engine/open.ts';
+import { type EngineOptions, openEngine } from '../engine/open.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { TrainingConfig } from '../training/config.ts';
@@ -23,10 +23,14 @@ const CANDIDATES = [
 const SECONDS = 1;
 
 /** Times training on the candidates, says which is taken and why, and opens it. */
-export async function chooseEngine(model: ModelConfig, training: TrainingConfig): Promise<Choice> {
+export async function chooseEngine(
+  model: ModelConfig,
+  training: TrainingConfig,
+  options: EngineOptions,
+): Promise<Choice> {
   const { signal } = interruption;
   const choice = await fastestEngine(
-    CANDIDATES.map(({ name, device }) => ({ name, open: () => openEngine(device) })),
+    CANDIDATES.map(({ name, device }) => ({ name, open: () => openEngine(device, options) })),
     async (engine) => {
       const own = new LanguageModel(model);
       engine.write(own.parameters, syntheticWeights(own));

@@ -6,7 +6,7 @@ import { encodeFiles } from '../text/corpus.ts';
 import type { Ids } from '../text/ids.ts';
 import { examples } from './help.ts';
 import { openModel } from './open-model.ts';
-import { checkpointOption, inferenceDeviceOption } from './options.ts';
+import { checkpointOption, inferenceDeviceOption, threadsOption } from './options.ts';
 import { readRunCorpus } from './run-corpus.ts';
 import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
@@ -18,6 +18,7 @@ interface EvalOptions {
   readonly split?: 'validation' | 'test';
   readonly checkpoint: string;
   readonly device: string;
+  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -34,6 +35,7 @@ export function evalCommand(): Command {
     )
     .addOption(checkpointOption())
     .addOption(inferenceDeviceOption())
+    .addOption(threadsOption())
     .option('--json', 'print one JSON object')
     .addHelpText(
       'before',

@@ -29,13 +29,13 @@ export function parseCheckpoint(text: string): CheckpointChoice {
  */
 export async function openModel(
   path: string,
-  options: { checkpoint: string; device: string },
+  options: { checkpoint: string; device: string; threads?: number },
 ): Promise<OpenModel> {
   const { run, checkpoint } = await Run.locate(path, parseCheckpoint(options.checkpoint));
   const { step, model: tensors } = await loadModel(checkpoint);
   const model = new LanguageModel(run.config.model);
   const weights = weightsFromTensors(model.layout, tensors, `${checkpoint}/model.safetensors`);
-  const engine = await openEngine(options.device);
+  const engine = await openEngine(options.device, options);
   engine.write(model.parameters, weights);
   return { run, step, model, engine };
 }

@@ -12,6 +12,10 @@ export const trainingDeviceOption = (): Option =>
 export const inferenceDeviceOption = (): Option =>
   deviceOption('simd, since one text at a time does not fill a GPU');
 
+/** How many threads the engine on the processor has. */
+export const threadsOption = (): Option =>
+  numberOption('--threads <n>', 'threads of the simd engine (default: as many as the machine has cores)');
+
 /** Which checkpoint of a run. */
 export const checkpointOption = (): Option =>
   new Option('--checkpoint <which>', 'best, latest, or the number of a step').default('best');

@@ -10,7 +10,7 @@ import { Run } from '../training/run.ts';
 import { Trainer } from '../training/trainer.ts';
 import { chooseEngine, deviceOfRun } from './device-choice.ts';
 import { examples } from './help.ts';
-import { trainingDeviceOption } from './options.ts';
+import { threadsOption, trainingDeviceOption } from './options.ts';
 import { readRunCorpus, whereTheyAre } from './run-corpus.ts';
 import { runTraining } from './run-training.ts';
 import { budgetOptions, checkTraining, type ParsedOptions, replaceBudgets } from './settings.ts';
@@ -18,6 +18,7 @@ import { waiting } from './terminal/wait.ts';
 
 interface ResumeOptions extends ParsedOptions {
   readonly device?: string;
+  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -31,6 +32,7 @@ export function resumeCommand(): Command {
   device.default(undefined, 'that of the run');
   return command
     .addOption(device)
+    .addOption(threadsOption())
     .option('--json', 'print every event as a line of JSON')
     .addHelpText(
       'before',
@@ -47,7 +49,7 @@ async function resume(path: string, files: string[], options: ResumeOptions): Pr
   await run.lock();
   try {
     const training = checkTraining(replaceBudgets({ ...run.config.training }, options));
-    const { engine, trials } = await engineFor(run, training, options.device);
+    const { engine, trials } = await engineFor(run, training, options);
     const hint = `say where it is now: charloom resume ${run.dir} FILE`;
     const corpus = await waiting('reading the text', readRunCorpus(run, files, hint));
     const model = new LanguageModel(run.config.model);
@@ -73,16 +75,16 @@ async function resume(path: string, files: string[], options: ResumeOptions): Pr
   }
 }
 
-/** The engine that the run goes on with: that of `device` if it was given, else the one that it ran on. */
+/** The engine that the run goes on with: that of `--device` if it was given, else the one that it ran on. */
 async function engineFor(
   run: Run,
   training: TrainingConfig,
-  device: string | undefined,
+  { device, threads }: ResumeOptions,
 ): Promise<{ engine: Engine; trials?: readonly Trial[] }> {
-  if (device === 'auto') return chooseEngine(run.config.model, training);
-  if (device) return { engine: await openEngine(device) };
+  if (device === 'auto') return chooseEngine(run.config.model, training, { threads });
+  if (device) return { engine: await openEngine(device, { threads }) };
   try {
-    return { engine: await openEngine(deviceOfRun(run.config)) };
+    return { engine: await openEngine(deviceOfRun(run.config), { threads }) };
   } catch (error) {
     if (!(error instanceof CharloomError) || error.code !== 'UNAVAILABLE') throw error;
     const hint = `go on with another engine: charloom resume ${run.dir} --device auto`;

@@ -15,7 +15,7 @@ import type { Vocabulary } from '../text/vocabulary.ts';
 import { examples } from './help.ts';
 import { converse } from './interactive.ts';
 import { type OpenModel, openModel } from './open-model.ts';
-import { checkpointOption, flagOf, inferenceDeviceOption, numberOption } from './options.ts';
+import { checkpointOption, flagOf, inferenceDeviceOption, numberOption, threadsOption } from './options.ts';
 import { interruption } from './signals.ts';
 import { count } from './terminal/format.ts';
 import { note, print, printJson } from './terminal/output.ts';
@@ -40,6 +40,7 @@ interface CommandOptions extends SampleOptions {
   readonly interactive?: boolean;
   readonly checkpoint: string;
   readonly device: string;
+  readonly threads?: number;
   readonly json?: boolean;
 }
 
@@ -73,6 +74,7 @@ export function sampleCommand(): Command {
     .option('--interactive', 'type prompts, read how the model goes on')
     .addOption(checkpointOption())
     .addOption(inferenceDeviceOption())
+    .addOption(threadsOption())
     .option('--json', 'print one JSON object per text')
     .addHelpText(
       'before',

@@ -10,7 +10,7 @@ import { Run } from '../training/run.ts';
 import { Trainer } from '../training/trainer.ts';
 import { chooseEngine } from './device-choice.ts';
 import { examples } from './help.ts';
-import { trainingDeviceOption } from './options.ts';
+import { threadsOption, trainingDeviceOption } from './options.ts';
 import { whereTheyAre } from './run-corpus.ts';
 import { runTraining } from './run-training.ts';
 import { addSettingOptions, type ParsedOptions, settingsFrom } from './settings.ts';
@@ -23,6 +23,7 @@ export function trainCommand(): Command {
     .argument('<files...>', "UTF-8 text files, one after the other; '-' is standard input")
     .option('--out <dir>', 'run folder to create (default: runs/ and the name of the first file)')
     .addOption(trainingDeviceOption())
+    .addOption(threadsOption())
     .option('--json', 'print every event as a line of JSON');
   addSettingOptions(command);
   return command
@@ -40,13 +41,13 @@ export function trainCommand(): Command {
 
 async function train(
   files: string[],
-  options: ParsedOptions & { out?: string; device: string; json?: boolean },
+  options: ParsedOptions & { out?: string; device: string; threads?: number; json?: boolean },
 ): Promise<void> {
   const settings = settingsFrom(options);
   const out = options.out ?? freeFolder(files[0]!);
   Run.refuseTaken(out);
   // A device that was asked for by name fails before the text is read; `auto` has to know the model first.
-  const named = options.device === 'auto' ? undefined : await openEngine(options.device);
+  const named = options.device === 'auto' ? undefined : await openEngine(options.device, options);
   const { unit, minCount, split } = settings.text;
   const corpus = await waiting(
     'reading the text',
@@ -56,7 +57,7 @@ async function train(
   const model = new LanguageModel({ ...settings.model, vocabulary: vocabulary.size });
   const { engine, trials } = named
     ? { engine: named, trials: undefined }
-    : await chooseEngine(model.config, settings.training);
+    : await chooseEngine(model.config, settings.training, options);
   // The run folder is created when nothing can be wrong with the settings and the text any more.
   let run: Run | undefined;
   const trainer = new Trainer({

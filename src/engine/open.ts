@@ -2,6 +2,15 @@
 import { CharloomError } from '../errors.ts';
 import type { AdapterDescription, Engine, EngineDescription } from './engine.ts';
 
+/** What an engine may be told. */
+export interface EngineOptions {
+  /** Threads of `simd`; all processors there are, if not given. The other engines have none to choose. */
+  readonly threads?: number;
+}
+
+/** More threads than any machine has cores for would only take memory. */
+const MOST_THREADS = 256;
+
 const openGpu: typeof import('./gpu/gpu-engine.ts')['GpuEngine']['open'] = async (mode, options) =>
   (await import('./gpu/gpu-engine.ts')).GpuEngine.open(mode, options);
 
@@ -11,10 +20,11 @@ async function openHardwareGpu(): Promise<Engine> {
   return openGpu('webgpu', { requireHardware: true });
 }
 
-const openSimd = async () => (await import('./simd/simd-engine.ts')).SimdEngine.open();
+const openSimd = async (options: EngineOptions) =>
+  (await import('./simd/simd-engine.ts')).SimdEngine.open(options);
 
 /** The engines by name, in the order in which they are listed, and how to open each. */
-const ENGINES: Record<string, () => Promise<Engine>> = {
+const ENGINES: Record<string, (options: EngineOptions) => Promise<Engine>> = {
   simd: openSimd,
   'gpu.js:webgpu': () => openGpu('webgpu'),
   'gpu.js:webasm': () => openGpu('webasm'),
@@ -26,7 +36,7 @@ const ENGINES: Record<string, () => Promise<Engine>> = {
 const PLANNED = ['native'];
 
 /** What `--device` takes beside the exact names. */
-const CHOICES: Record<string, () => Promise<Engine>> = {
+const CHOICES: Record<string, (options: EngineOptions) => Promise<Engine>> = {
   auto: openSimd,
   cpu: openSimd,
   gpu: openHardwareGpu,
@@ -38,9 +48,17 @@ export const DEVICES = [...Object.keys(CHOICES), ...Object.keys(ENGINES), ...PLA
  * Opens the engine that `device` asks for: an exact name, or `auto`, `cpu` or `gpu`. What was asked for is what
  * runs; nothing falls back silently.
  *
- * @throws CharloomError USAGE for an unknown name, UNAVAILABLE if the engine cannot run here
+ * @throws CharloomError USAGE for an unknown name or a number of threads out of range, UNAVAILABLE if the engine cannot
+ *   run here
  */
-export async function openEngine(device: string): Promise<Engine> {
+export async function openEngine(device: string, options: EngineOptions = {}): Promise<Engine> {
+  const { threads = 1 } = options;
+  if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
+    throw new CharloomError(
+      'USAGE',
+      `--threads ${threads}: expected a whole number from 1 to ${MOST_THREADS}`,
+    );
+  }
   if (!DEVICES.includes(device)) {
     throw new CharloomError('USAGE', `unknown device '${device}'`, `choose one of ${DEVICES.join(', ')}`);
   }
@@ -52,7 +70,7 @@ export async function openEngine(device: string): Promise<Engine> {
       `use --device cpu, or see what there is with 'charloom devices'`,
     );
   }
-  return open();
+  return open(options);
 }
 
 export interface EngineStatus {
@@ -89,7 +107,7 @@ async function describe(name: string): Promise<EngineDescription> {
     const adapter = await (await import('./gpu/probe.ts')).probeAdapter();
     return { name, detail: `WebGPU on ${adapter.name}`, adapter };
   }
-  const engine = await ENGINES[name]!();
+  const engine = await ENGINES[name]!({});
   await engine.close();
   return engine.description;
 }

@@ -1,0 +1,137 @@
+/** The threads of the simd engine: the same bits with any number of them, and good manners. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { declare, type Engine, type Matrix } from '../../src/engine/engine.ts';
+import { openEngine } from '../../src/engine/open.ts';
+import { Recorder } from '../../src/engine/recorder.ts';
+import { SimdEngine } from '../../src/engine/simd/simd-engine.ts';
+import type { ModelConfig } from '../../src/model/config.ts';
+import { LanguageModel } from '../../src/model/language-model.ts';
+import { initialWeights } from '../../src/model/parameters.ts';
+import { Random } from '../../src/random.ts';
+import { Optimizer } from '../../src/training/optimizer.ts';
+import { PRESETS, type Settings } from '../../src/training/presets.ts';
+import { recordTrainingStep, writeInputs } from '../../src/training/step.ts';
+
+const THREADS = [1, 2, 3, 4];
+/** Odd sizes: no share of anything is a whole number of tiles, lanes or cache lines. */
+const SIZES = { hidden: 61, batchSize: 13, sequenceLength: 31, vocabulary: 37 };
+
+const MODELS: Record<string, Partial<Settings & ModelConfig>> = {
+  'LSTM, one-hot, AdamW': { cell: 'lstm', layers: 2, embedding: 0, optimizer: 'adamw' },
+  'LSTM, embedding, dropout, RMSprop': { cell: 'lstm', embedding: 19, dropout: 0.3, optimizer: 'rmsprop' },
+  'GRU, two layers, dropout, Adam': {
+    cell: 'gru',
+    layers: 2,
+    embedding: 21,
+    dropout: 0.2,
+    optimizer: 'adam',
+    weightDecay: 0.01,
+  },
+  'RNN, squared error, momentum': { cell: 'rnn', layers: 3, loss: 'squared-error', optimizer: 'sgd' },
+  'more rows than one block of a sum': { cell: 'gru', layers: 1, hidden: 96, batchSize: 48 },
+};
+
+/** Everything that three training steps leave behind, and the commands of one. */
+async function train(
+  engine: Engine,
+  settings: Settings & ModelConfig,
+): Promise<{ dispatches: number; values: Float32Array[] }> {
+  const model = new LanguageModel(settings);
+  const optimizer = new Optimizer(settings, model);
+  const step = recordTrainingStep(model, settings, optimizer);
+  const executable = engine.prepare(step.program);
+  engine.write(model.parameters, await initialWeights(settings, model.layout, new Random(7, 0)));
+  const random = new Random(8, 0);
+  for (let n = 1; n <= 3; n++) {
+    const ids = () => Int32Array.from({ length: step.ids.length }, () => random.integer(settings.vocabulary));
+    const keep = Float32Array.from({ length: settings.batchSize }, (_, b) => (b % 5 === n ? 0 : 1));
+    const rates = optimizer.ratesAt(n, 0.01);
+    writeInputs(engine, step, { ids: ids(), targets: ids(), keep, dropoutSeed: n, historyRow: n, rates });
+    await executable.run();
+  }
+  const matrices: Matrix[] = [model.parameters, step.history, ...step.state.flat()];
+  const read = matrices.map(async (matrix) => Float32Array.from(await engine.read(matrix)));
+  return { dispatches: executable.dispatches, values: await Promise.all(read) };
+}
+
+describe('threads', () => {
+  for (const [name, changes] of Object.entries(MODELS)) {
+    it(`leave the same bits, whatever their number: ${name}`, async () => {
+      const settings = { ...PRESETS.default!.settings, ...SIZES, ...changes } as Settings & ModelConfig;
+      const results: Awaited<ReturnType<typeof train>>[] = [];
+      for (const threads of THREADS) {
+        const engine = await SimdEngine.open({ threads });
+        results.push(await train(engine, settings));
+        await engine.close();
+      }
+      const [alone, ...shared] = results;
+      for (const { dispatches, values } of shared) {
+        assert.ok(dispatches > alone!.dispatches, 'the work was shared: there are barriers');
+        assert.deepEqual(values, alone!.values);
+      }
+    });
+  }
+
+  it('wait for each other only where the split changes: not in the time loop', async () => {
+    const dispatches: number[] = [];
+    for (const T of [10, 40]) {
+      const settings = { ...PRESETS.default!.settings, vocabulary: 65, sequenceLength: T };
+      const model = new LanguageModel(settings);
+      const { program } = recordTrainingStep(model, settings, new Optimizer(settings, model));
+      const [alone, shared] = [await SimdEngine.open({ threads: 1 }), await SimdEngine.open({ threads: 2 })];
+      dispatches.push(shared.prepare(program).dispatches - alone.prepare(program).dispatches);
+      await shared.close();
+    }
+    assert.ok(dispatches[0]! > 0, 'there are barriers');
+    assert.equal(dispatches[0], dispatches[1]);
+  });
+
+  it('refuse an id out of range that any of them meets, and go on', async () => {
+    const engine = await SimdEngine.open({ threads: 3 });
+    const rows = 3000;
+    const ids = declare('ids', 'input', rows, 1, 'i32');
+    const table = declare('table', 'parameter', 7, 512);
+    const out = declare('out', 'state', rows, 512);
+    const recorder = new Recorder('gather');
+    recorder.add('gather', { out, table, ids });
+    const gather = engine.prepare(recorder.finish());
+    for (const at of [0, 1500, rows - 1]) {
+      const given = new Int32Array(rows);
+      given[at] = 7;
+      engine.write(ids, given);
+      await assert.rejects(gather.run(), /out of range/);
+    }
+    engine.write(ids, new Int32Array(rows).fill(6));
+    await gather.run();
+    await engine.close();
+  });
+
+  it('let timers and signals have their turn during one long product', async () => {
+    const engine = await SimdEngine.open({ threads: 2 });
+    const [a, b, out] = ['a', 'b', 'out'].map((name) => declare(name, 'state', 2048, 2048));
+    const recorder = new Recorder('long');
+    recorder.add('matmul', { out: out!, a: a!, b: b! });
+    const long = engine.prepare(recorder.finish());
+    let last = performance.now();
+    let longest = 0;
+    const timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    for (let i = 0; i < 3; i++) await long.run();
+    clearInterval(timer);
+    assert.ok(last > 0 && longest < 1000, `a timer waited for ${longest} ms`);
+    await engine.close();
+  });
+
+  it('do not keep the process alive, and are refused in numbers that make no sense', async () => {
+    for (const threads of [0, -1, 1.5, 257, Number.NaN]) {
+      await assert.rejects(openEngine('simd', { threads }), { code: 'USAGE' });
+    }
+    const engine = await openEngine('simd', { threads: 2 });
+    assert.equal(engine.description.detail, 'WebAssembly SIMD, 2 threads');
+    await engine.close();
+    await engine.close();
+  });
+});
