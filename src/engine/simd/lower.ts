@@ -15,10 +15,10 @@ import {
 import * as op from './assembly/opcodes.ts';
 import { type Argument, type Command, Float, NOWHERE, Place, type Storage } from './commands.ts';
 
-/** With at most so many rows, a product reads its weights as they lie. */
-const FEW_ROWS = 3;
+/** A product with fewer rows gives threads too little to share by rows: they share its columns, if there is enough work. */
+const FEW_ROWS = 8;
 
-/** A table is transposed as soon as a replay gathers this share of its columns. */
+/** The gradient of a table is transposed at the end if a replay gathers at least this share of its columns. */
 const TRANSPOSE_SHARE = 1 / 4;
 
 /** A product with fewer multiplications and additions than this is not worth waiting for other threads. */
@@ -47,32 +47,52 @@ interface Derived {
   readonly place: Place;
 }
 
-/** The commands of a program. `storageOf` finds the storage of a tensor that is not temporary. */
-export function lower(program: Program, storageOf: (tensor: Tensor) => Storage): Command[] {
-  const lowering = new Lowering(program, storageOf);
+/** A program as commands. */
+export interface Lowered {
+  /**
+   * Weights in the form in which kernels want them: of matrices that the program itself only reads. Once is enough, until
+   * one of `sources` changes.
+   */
+  readonly preparation: readonly Command[];
+  readonly sources: ReadonlySet<Tensor>;
+  readonly commands: readonly Command[];
+}
+
+/** Where tensors and other data that outlive a replay are stored. */
+export interface Storages {
+  of(tensor: Tensor): Storage;
+  allocate(name: string, bytes: number): Storage;
+}
+
+/** The commands of a program. */
+export function lower(program: Program, storages: Storages): Lowered {
+  const lowering = new Lowering(program, storages);
   for (const operation of program.operations) {
     (lowerings[operation.op] as (o: unknown, to: Lowering) => void)(operation, lowering);
     for (const { matrix, written } of operands(operation)) if (written) lowering.forget(matrix);
   }
-  return lowering.commands;
+  return lowering;
 }
 
-class Lowering {
+/** The tensors that a program leaves changed. */
+export function writtenTensors({ operations }: Program): Set<Tensor> {
+  const written = operations.flatMap(operands).filter((operand) => operand.written);
+  return new Set(written.map(({ matrix }) => matrix.tensor));
+}
+
+class Lowering implements Lowered {
+  readonly preparation: Command[] = [];
+  readonly sources = new Set<Tensor>();
   readonly commands: Command[] = [];
-  readonly #storageOf: (tensor: Tensor) => Storage;
+  readonly #storages: Storages;
+  readonly #written: ReadonlySet<Tensor>;
   readonly #temporaries = new Map<Tensor, Storage>();
   /** What other forms of a tensor's matrices are valid at this point of the program. */
   readonly #derived = new Map<Tensor, Derived[]>();
-  /** Rows that the program gathers from the columns of each table. */
-  readonly #gathered = new Map<Tensor, number>();
 
-  constructor(program: Program, storageOf: (tensor: Tensor) => Storage) {
-    this.#storageOf = storageOf;
-    for (const operation of program.operations) {
-      if (operation.op !== 'gather') continue;
-      const { tensor } = operation.table;
-      this.#gathered.set(tensor, (this.#gathered.get(tensor) ?? 0) + operation.out.rows);
-    }
+  constructor(program: Program, storages: Storages) {
+    this.#storages = storages;
+    this.#written = writtenTensors(program);
   }
 
   emit(opcode: number, { units, grain = 1 }: Share, args: Argument[], work: number): void {
@@ -105,7 +125,7 @@ class Lowering {
   }
 
   #storage(tensor: Tensor): Storage {
-    if (tensor.kind !== 'temporary') return this.#storageOf(tensor);
+    if (tensor.kind !== 'temporary') return this.#storages.of(tensor);
     let storage = this.#temporaries.get(tensor);
     if (!storage) {
       storage = temporary(tensor.name, tensor.length * 4);
@@ -117,38 +137,33 @@ class Lowering {
   /** B, or Bᵀ if `transposed`, packed into panels of columns. */
   panels(b: Matrix, transposed: boolean): Place {
     const [depth, columns] = transposed ? [b.columns, b.rows] : [b.rows, b.columns];
-    const width = Math.ceil(columns / op.TILE_COLUMNS) * op.TILE_COLUMNS;
-    return this.#derive(b, transposed ? 'panels of the transpose' : 'panels', depth * width, (place) => {
-      const opcode = transposed ? op.PACK_TRANSPOSED : op.PACK;
-      const share = { units: width / op.TILE_COLUMNS };
-      this.emit(opcode, share, [place, this.all(b), depth, columns], b.length);
+    const units = Math.ceil(columns / op.TILE_COLUMNS);
+    const opcode = transposed ? op.PACK_TRANSPOSED : op.PACK;
+    const form = transposed ? 'panels of the transpose' : 'panels';
+    return this.#derive(b, form, depth * units * op.TILE_COLUMNS, (place) => {
+      const args = [place, this.all(b), depth, columns];
+      return { opcode, units, grain: 1, arguments: args, work: b.length };
     });
   }
 
   transpose(matrix: Matrix): Place {
-    return this.#derive(matrix, 'transpose', matrix.length, (place) => {
-      this.transposeInto(place, this.all(matrix), matrix.rows, matrix.columns);
-    });
+    return this.#derive(matrix, 'transpose', matrix.length, (place) =>
+      transposition(place, this.all(matrix), matrix.rows, matrix.columns),
+    );
   }
 
-  /** out [columns, rows] = inputᵀ */
-  transposeInto(out: Place, input: Place, rows: number, columns: number): void {
-    this.emit(op.TRANSPOSE, { units: rows, grain: 16 }, [out, input, rows, columns], rows * columns);
-  }
-
-  /** Whether the program gathers enough columns of this table to make a transposed copy worth its while. */
-  gathersMany(table: Matrix): boolean {
-    return (this.#gathered.get(table.tensor) ?? 0) >= table.columns * TRANSPOSE_SHARE;
-  }
-
-  #derive(matrix: Matrix, form: Form, elements: number, make: (place: Place) => void): Place {
-    const known = this.#derived.get(matrix.tensor) ?? [];
+  #derive(matrix: Matrix, form: Form, elements: number, make: (place: Place) => Command): Place {
+    const { tensor } = matrix;
+    const known = this.#derived.get(tensor) ?? [];
     const same = known.find((derived) => derived.form === form && sameView(derived.matrix, matrix));
     if (same) return same.place;
-    const storage = temporary(`${form} of ${matrix.tensor.name}`, elements * 4);
-    make(new Place(storage, { written: true }));
+    const name = `${form} of ${tensor.name}`;
+    const lasting = tensor.kind === 'parameter' && !this.#written.has(tensor);
+    const storage = lasting ? this.#storages.allocate(name, elements * 4) : temporary(name, elements * 4);
+    (lasting ? this.preparation : this.commands).push(make(new Place(storage, { written: true })));
+    if (lasting) this.sources.add(tensor);
     const place = new Place(storage);
-    this.#derived.set(matrix.tensor, [...known, { matrix, form, place }]);
+    this.#derived.set(tensor, [...known, { matrix, form, place }]);
     return place;
   }
 
@@ -171,6 +186,12 @@ function sameView(x: Matrix, y: Matrix): boolean {
 
 function overlap(x: Matrix, y: Matrix): boolean {
   return x.offset < y.offset + y.length && y.offset < x.offset + x.length;
+}
+
+/** out [columns, rows] = inputᵀ */
+function transposition(out: Place, input: Place, rows: number, columns: number): Command {
+  const args = [out, input, rows, columns];
+  return { opcode: op.TRANSPOSE, units: rows, grain: LINE, arguments: args, work: rows * columns };
 }
 
 /** A matrix as units of a command that treats all elements alike: its rows, or the elements of a single row. */
@@ -205,19 +226,18 @@ const lowerings: { readonly [K in OperationName]: (o: Operations[K], to: Lowerin
     const depth = transposeA ? a.rows : a.columns;
     const work = 2 * out.length * depth;
     const flags = [bias ? to.all(bias) : NOWHERE, accumulate ? 1 : 0];
-    if (!transposeA && out.rows <= FEW_ROWS) {
-      const share = { units: out.columns, grain: work < SHARED_WORK ? out.columns : LINE };
-      const places = [to.anywhere(out), to.all(a), to.all(b)];
-      const opcode = transposeB ? op.FEW_ROWS_TRANSPOSED : op.FEW_ROWS;
-      to.emit(opcode, share, [...places, ...flags, out.rows, out.columns, depth], work);
+    const panels = to.panels(b, transposeB ?? false);
+    if (!transposeA && out.rows < FEW_ROWS && work > SHARED_WORK) {
+      const share = { units: Math.ceil(out.columns / op.TILE_COLUMNS), grain: 3 };
+      const places = [to.anywhere(out), to.all(a), panels];
+      to.emit(op.MATMUL_BY_COLUMNS, share, [...places, ...flags, out.rows, out.columns, depth], work);
       return;
     }
-    const panels = to.panels(b, transposeB ?? false);
     const rows = Math.max(1, Math.floor((out.rows * COMMAND_WORK) / work));
     for (let first = 0; first < out.rows; first += rows) {
       const units = Math.min(rows, out.rows - first);
       const part = to.write(out.slice(first, units));
-      const shape = [out.columns, depth];
+      const shape = [units, out.columns, depth];
       const share = { units };
       const partWork = 2 * units * out.columns * depth;
       if (transposeA) {
@@ -247,12 +267,10 @@ const lowerings: { readonly [K in OperationName]: (o: Operations[K], to: Lowerin
   },
 
   gather({ out, table, ids, transpose, bias }, to) {
-    const direct = transpose && !to.gathersMany(table);
-    const source = transpose && !direct ? to.transpose(table) : to.all(table);
+    const source = transpose ? to.transpose(table) : to.all(table);
     const places = [to.write(out), source, to.read(ids), bias ? to.all(bias) : NOWHERE];
     const shape = [transpose ? table.columns : table.rows, out.columns];
-    const opcode = direct ? op.GATHER_COLUMNS : op.GATHER_ROWS;
-    to.emit(opcode, { units: out.rows }, [...places, ...shape], out.length);
+    to.emit(op.GATHER_ROWS, { units: out.rows }, [...places, ...shape], out.length);
   },
 
   gatherGradient({ out, ids, gradient, transpose }, to) {
@@ -268,7 +286,7 @@ const lowerings: { readonly [K in OperationName]: (o: Operations[K], to: Lowerin
     } else {
       const sums = temporary(`transpose of ${out.tensor.name}`, out.length * 4);
       to.emit(op.SCATTER_ROWS, share, [new Place(sums, { written: true }), ...from], work);
-      to.transposeInto(to.anywhere(out), new Place(sums), count, width);
+      to.commands.push(transposition(to.anywhere(out), new Place(sums), count, width));
     }
   },
 

@@ -10,7 +10,7 @@ import type { Engine, EngineDescription, Executable, Matrix, Program, Tensor } f
 import { planArena } from './arena.ts';
 import { shareAmongThreads } from './barriers.ts';
 import { type Command, encode, type Storage, stretches, wordCount } from './commands.ts';
-import { lower } from './lower.ts';
+import { lower, writtenTensors } from './lower.ts';
 import { EngineMemory } from './memory.ts';
 import { startWorkers } from './workers.ts';
 
@@ -20,15 +20,25 @@ interface Kernels {
   run(start: number, end: number, threads: number, workspace: number): void;
 }
 
-/** A program with its commands in memory, linked to an arena that starts at `arena`. */
-interface Prepared {
-  readonly name: string;
+/** Commands in memory, linked to an arena that starts at `arena`. */
+interface CommandList {
   readonly commands: readonly Command[];
-  readonly list: Storage;
+  readonly storage: Storage;
   readonly cuts: readonly number[];
   /** How many threads it is worth. */
   readonly threads: number;
   arena: number;
+}
+
+interface Prepared {
+  readonly program: Program;
+  readonly preparation: CommandList;
+  readonly main: CommandList;
+  readonly sources: ReadonlySet<Tensor>;
+  /** The tensors that a replay changes. */
+  readonly written: ReadonlySet<Tensor>;
+  /** Versions of the sources that the preparation has seen. */
+  seen: number;
 }
 
 /** Signals and timers wait for at most about this long, in milliseconds. */
@@ -43,6 +53,8 @@ export class SimdEngine implements Engine {
   readonly #startWorkers: () => Promise<void>;
   #workers: Promise<void> | undefined;
   readonly #storages = new Map<Tensor, Storage>();
+  /** How often each parameter tensor may have changed. */
+  readonly #versions = new Map<Tensor, number>();
   #state: 'ready' | 'replaying' | 'closed' = 'ready';
   #lastBreath = performance.now();
 
@@ -81,14 +93,28 @@ export class SimdEngine implements Engine {
 
   prepare(program: Program): Executable {
     this.#assertReady();
-    const lowered = lower(program, (tensor) => this.#storage(tensor));
+    const { preparation, sources, commands } = lower(program, {
+      of: (tensor) => this.#storage(tensor),
+      allocate: (name, bytes) => this.#memory.allocate(name, bytes),
+    });
+    const prepared: Prepared = {
+      program,
+      preparation: this.#place(`preparation of ${program.name}`, preparation),
+      main: this.#place(`commands of ${program.name}`, commands),
+      sources,
+      written: writtenTensors(program),
+      seen: -1,
+    };
+    return { dispatches: prepared.main.commands.length, run: () => this.#replay(prepared) };
+  }
+
+  /** Shares commands among the threads, if there is enough to do, and finds memory for them and their temporaries. */
+  #place(name: string, lowered: readonly Command[]): CommandList {
     const shared = this.#threads > 1 ? shareAmongThreads(lowered) : undefined;
     const [commands, threads] = shared ? [shared, this.#threads] : [lowered, 1];
     this.#memory.reserveArena(planArena(commands, threads));
-    const list = this.#memory.allocate(`commands of ${program.name}`, wordCount(commands) * 4);
-    const cuts = stretches(commands);
-    const prepared: Prepared = { name: program.name, commands, list, cuts, threads, arena: -1 };
-    return { dispatches: commands.length, run: () => this.#replay(prepared) };
+    const storage = this.#memory.allocate(name, wordCount(commands) * 4);
+    return { commands, storage, cuts: stretches(commands), threads, arena: -1 };
   }
 
   write(target: Matrix, values: ArrayLike<number>): void {
@@ -97,6 +123,7 @@ export class SimdEngine implements Engine {
       throw new RangeError(`${target.tensor.name} takes ${target.length} values, not ${values.length}`);
     }
     const address = this.#address(target);
+    this.#touch(target.tensor);
     const { length } = target;
     const view =
       target.tensor.type === 'i32'
@@ -125,39 +152,55 @@ export class SimdEngine implements Engine {
     this.#kernels.run(0, 0, this.#threads, this.#memory.workspace);
   }
 
-  async #replay(program: Prepared): Promise<void> {
-    const { name, list, cuts, threads } = program;
+  async #replay(prepared: Prepared): Promise<void> {
     this.#assertReady();
     this.#state = 'replaying';
     try {
-      if (threads > 1) {
-        this.#workers ??= this.#startWorkers();
-        await this.#workers;
-      }
-      this.#link(program);
-      for (let i = 1; i < cuts.length; i++) {
-        if (this.#isClosed()) throw new Error('the simd engine was closed during a replay');
-        const start = list.address + cuts[i - 1]! * 4;
-        this.#kernels.run(start, list.address + cuts[i]! * 4, threads, this.#memory.workspace);
-        if (performance.now() - this.#lastBreath > BREATH) {
-          await setImmediate();
-          this.#lastBreath = performance.now();
-        }
-      }
+      let versions = 0;
+      for (const tensor of prepared.sources) versions += this.#versions.get(tensor) ?? 0;
+      if (versions !== prepared.seen) await this.#walk(prepared.preparation);
+      prepared.seen = versions;
+      await this.#walk(prepared.main);
+      for (const tensor of prepared.written) this.#touch(tensor);
     } finally {
       if (this.#state === 'replaying') this.#state = 'ready';
     }
     if (this.#memory.takeRefusal()) {
+      const { name } = prepared.program;
       throw new RangeError(`program ${name}: a token id, target or row index is out of range`);
     }
   }
 
-  /** Writes the program's commands, unless they stand there with the arena where it is now. */
-  #link(program: Prepared): void {
-    if (program.arena === this.#memory.arena) return;
-    const words = encode(program.commands, this.#memory.arena);
-    this.#memory.integers(program.list.address, words.length).set(words);
-    program.arena = this.#memory.arena;
+  async #walk(list: CommandList): Promise<void> {
+    const { cuts, threads } = list;
+    const { address } = list.storage;
+    if (threads > 1) {
+      this.#workers ??= this.#startWorkers();
+      await this.#workers;
+    }
+    this.#link(list);
+    for (let i = 1; i < cuts.length; i++) {
+      if (this.#isClosed()) throw new Error('the simd engine was closed during a replay');
+      const start = address + cuts[i - 1]! * 4;
+      this.#kernels.run(start, address + cuts[i]! * 4, threads, this.#memory.workspace);
+      if (performance.now() - this.#lastBreath > BREATH) {
+        await setImmediate();
+        this.#lastBreath = performance.now();
+      }
+    }
+  }
+
+  /** Writes the commands, unless they stand there with the arena where it is now. */
+  #link(list: CommandList): void {
+    if (list.arena === this.#memory.arena) return;
+    const words = encode(list.commands, this.#memory.arena);
+    this.#memory.integers(list.storage.address, words.length).set(words);
+    list.arena = this.#memory.arena;
+  }
+
+  /** What was made from the tensor's values is out of date. */
+  #touch(tensor: Tensor): void {
+    if (tensor.kind === 'parameter') this.#versions.set(tensor, (this.#versions.get(tensor) ?? 0) + 1);
   }
 
   #storage(tensor: Tensor): Storage {

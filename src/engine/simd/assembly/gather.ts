@@ -36,28 +36,6 @@ export function gatherRows(
   }
 }
 
-/** out[r, :] = table[:, ids[r]]ᵀ + bias; table [width, count]. For few rows; many want a transposed table. */
-export function gatherColumns(
-  out: usize,
-  table: usize,
-  ids: usize,
-  bias: usize,
-  rows: i32,
-  count: i32,
-  width: i32,
-): void {
-  const stride = (count as usize) << 2;
-  for (let row = 0; row < rows; row++) {
-    let from = table + ((idOf(ids, row, count) as usize) << 2);
-    for (let j = 0; j < width; j++) {
-      const at = (j as usize) << 2;
-      store<f32>(out + at, load<f32>(from) + (bias !== 0 ? load<f32>(bias + at) : 0));
-      from += stride;
-    }
-    out += (width as usize) << 2;
-  }
-}
-
 /**
  * out = 0; then, row after row, out[ids[r], :] += gradient[r, :]; out [count, width].
  * Only for the columns from `first` on, `columns` of them.

@@ -1,17 +1,20 @@
 /**
- * out [rows, columns] = A·B (+ bias) (+ out): the product for many rows, on packed operands.
+ * out [rows, columns] = A·B (+ bias) (+ out), on packed operands.
  *
- * For a block of 64 rows and 256 steps of depth, A is packed into tiles (64 KiB, which stay in the second
+ * For a block of 128 rows and 256 steps of depth, A is packed into tiles (130 KiB, which stay in the second
  * cache); then each panel of B (8 KiB, which stay in the first) meets every tile. The sum of one element runs
  * through its depth block in order, and the blocks' sums are added in order: no split of the rows can change
  * its bits, and rounding errors grow with the block, not with the whole depth.
  */
 
-import { loadLanes, storeLanes } from './lanes';
+import { beside } from './lanes';
 import { BLOCK_DEPTH, BLOCK_ROWS, TILE_COLUMNS, TILE_ROWS } from './opcodes';
-import { PANEL_STEP, packTiles, packTilesTransposed, TILE_BYTES, TILE_STEP } from './pack';
+import { PANEL_STEP, packTiles, packTilesTransposed, panelBlockBytes, TILE_BYTES, TILE_STEP } from './pack';
+import { finishRow, rowProduct } from './row-product';
 
 /**
+ * Computes the panels of 8 columns from `firstPanel` on, `panelCount` of them; `out`, `panels` and `bias` are those of all.
+ *
  * @param a first element of A [rows, depth] or, if `transposed`, of aᵀ [depth, rows]
  * @param stride bytes from one row of `a` to the next
  * @param panels B as `packPanels` leaves it
@@ -30,13 +33,18 @@ export function matmul(
   rows: i32,
   columns: i32,
   depth: i32,
+  firstPanel: i32,
+  panelCount: i32,
   tiles: usize,
 ): void {
   const outStride = (columns as usize) << 2;
+  const firstColumn = firstPanel * TILE_COLUMNS;
+  const endColumn = min(columns, (firstPanel + panelCount) * TILE_COLUMNS);
   for (let i = 0; i < rows; i += BLOCK_ROWS) {
     const blockRows = min(BLOCK_ROWS, rows - i);
+    const fullRows = blockRows - (blockRows % TILE_ROWS);
     const outRows = out + (i as usize) * outStride;
-    let panel = panels;
+    let blockPanels = panels;
     for (let k = 0; k < depth; k += BLOCK_DEPTH) {
       const blockDepth = min(BLOCK_DEPTH, depth - k);
       if (transposed) {
@@ -47,21 +55,37 @@ export function matmul(
         packTiles(tiles, from, stride, blockRows, blockDepth);
       }
       const firstDepth = k === 0;
-      for (let j = 0; j < columns; j += TILE_COLUMNS) {
-        const at = (j as usize) << 2;
-        panelProduct(
-          outRows + at,
-          outStride,
-          tiles,
-          panel,
-          firstDepth && bias !== 0 ? bias + at : 0,
-          accumulate || !firstDepth,
-          blockRows,
-          columns - j,
-          blockDepth,
-        );
-        panel += (blockDepth as usize) * PANEL_STEP;
+      const add = accumulate || !firstDepth;
+      const panelBytes = (blockDepth as usize) * PANEL_STEP;
+      const firstBlockPanel = blockPanels + (firstPanel as usize) * panelBytes;
+      if (fullRows > 0) {
+        let panel = firstBlockPanel;
+        for (let j = firstColumn; j < endColumn; j += TILE_COLUMNS) {
+          const at = (j as usize) << 2;
+          const biasAt = firstDepth && bias !== 0 ? bias + at : 0;
+          panelProduct(
+            outRows + at,
+            outStride,
+            tiles,
+            panel,
+            biasAt,
+            add,
+            fullRows,
+            endColumn - j,
+            blockDepth,
+          );
+          panel += panelBytes;
+        }
       }
+      for (let row = fullRows; row < blockRows; row++) {
+        const at = (firstColumn as usize) << 2;
+        const outRow = outRows + (row as usize) * outStride + at;
+        const tile =
+          tiles + ((fullRows / TILE_ROWS) as usize) * TILE_BYTES + (((row - fullRows) as usize) << 2);
+        const biasAt = firstDepth && bias !== 0 ? bias + at : 0;
+        rowProduct(outRow, tile, firstBlockPanel, biasAt, add, endColumn - firstColumn, blockDepth);
+      }
+      blockPanels += panelBlockBytes(blockDepth, columns);
     }
   }
 }
@@ -79,19 +103,10 @@ function panelProduct(
   depth: i32,
 ): void {
   for (let i = 0; i < rows; i += TILE_ROWS) {
-    tileProduct(out, stride, tile, panel, bias, accumulate, rows - i, columns, depth);
+    tileProduct(out, stride, tile, panel, bias, accumulate, columns, depth);
     out += (TILE_ROWS as usize) * stride;
     tile += TILE_BYTES;
   }
-}
-
-/**
- * `value`, and a hint: the shuffle takes all lanes from its first operand and costs no instruction, but `value` cannot
- * be scheduled apart from `neighbour`. V8 would put every multiplication right before the addition that waits for it;
- * two sums that name each other become two multiplications, then two additions, which is a tenth faster.
- */
-function beside(value: v128, neighbour: v128): v128 {
-  return v128.shuffle<i32>(value, neighbour, 0, 1, 2, 3);
 }
 
 /** 4 rows by 8 columns in registers: 8 sums, 2 vectors of B, 4 elements of A. */
@@ -102,7 +117,6 @@ function tileProduct(
   b: usize,
   bias: usize,
   accumulate: bool,
-  rows: i32,
   columns: i32,
   depth: i32,
 ): void {
@@ -216,11 +230,11 @@ function tileProduct(
     b += 4 * PANEL_STEP;
     if (b === end) break;
   }
-  if (rows < TILE_ROWS || columns < TILE_COLUMNS) {
+  if (columns < TILE_COLUMNS) {
     finishRow(out, s00, s01, bias, accumulate, columns);
-    if (rows > 1) finishRow(out + stride, s10, s11, bias, accumulate, columns);
-    if (rows > 2) finishRow(out + 2 * stride, s20, s21, bias, accumulate, columns);
-    if (rows > 3) finishRow(out + 3 * stride, s30, s31, bias, accumulate, columns);
+    finishRow(out + stride, s10, s11, bias, accumulate, columns);
+    finishRow(out + 2 * stride, s20, s21, bias, accumulate, columns);
+    finishRow(out + 3 * stride, s30, s31, bias, accumulate, columns);
     return;
   }
   const out1 = out + stride;
@@ -256,18 +270,4 @@ function tileProduct(
   v128.store(out2, s21, 16);
   v128.store(out3, s30);
   v128.store(out3, s31, 16);
-}
-
-/** Writes the sums of one row of a tile that reaches over the edge of the output. */
-function finishRow(out: usize, low: v128, high: v128, bias: usize, accumulate: bool, columns: i32): void {
-  if (bias !== 0) {
-    low = f32x4.add(low, loadLanes(bias, columns));
-    if (columns > 4) high = f32x4.add(high, loadLanes(bias + 16, columns - 4));
-  }
-  if (accumulate) {
-    low = f32x4.add(low, loadLanes(out, columns));
-    if (columns > 4) high = f32x4.add(high, loadLanes(out + 16, columns - 4));
-  }
-  storeLanes(out, low, columns);
-  if (columns > 4) storeLanes(out + 16, high, columns - 4);
 }

@@ -16,8 +16,8 @@ export const PACK = 10;
 export const PACK_TRANSPOSED = 11;
 export const MATMUL = 12;
 export const MATMUL_TRANSPOSED = 13;
-export const FEW_ROWS = 14;
-export const FEW_ROWS_TRANSPOSED = 15;
+/** The same as MATMUL, but its units are panels of columns, not rows. */
+export const MATMUL_BY_COLUMNS = 14;
 
 export const SUM_ROWS = 20;
 export const SUM_BLOCKS = 21;
@@ -26,7 +26,6 @@ export const FINISH_SUM = 23;
 export const FINISH_NORM = 24;
 
 export const GATHER_ROWS = 30;
-export const GATHER_COLUMNS = 31;
 export const SCATTER_ROWS = 32;
 export const SCATTER_COLUMNS = 33;
 

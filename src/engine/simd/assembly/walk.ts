@@ -6,8 +6,7 @@
 import { gruBackward, gruForward, lstmBackward, lstmForward, rnnBackward, rnnForward } from './cells';
 import { fill, finishNorm, finishSum, scaleRows, squareBlocks, storeRow, sumBlocks, sumRows } from './data';
 import { dropout } from './dropout';
-import { fewRows, fewRowsTransposed } from './few-rows';
-import { gatherColumns, gatherRows, scatterColumns, scatterRows } from './gather';
+import { gatherRows, scatterColumns, scatterRows } from './gather';
 import { crossEntropy, squaredError } from './loss';
 import { matmul } from './matmul';
 import * as op from './opcodes';
@@ -99,38 +98,13 @@ function execute(opcode: i32, block: usize): void {
       packPanelsTransposed(address(), address(), integer(), integer(), first, count);
       break;
     case op.MATMUL:
-      product(false, block);
+      product(false, false, block);
       break;
     case op.MATMUL_TRANSPOSED:
-      product(true, block);
+      product(true, false, block);
       break;
-    case op.FEW_ROWS:
-      fewRows(
-        address(),
-        address(),
-        address(),
-        address(),
-        flag(),
-        integer(),
-        integer(),
-        integer(),
-        first,
-        count,
-      );
-      break;
-    case op.FEW_ROWS_TRANSPOSED:
-      fewRowsTransposed(
-        address(),
-        address(),
-        address(),
-        address(),
-        flag(),
-        integer(),
-        integer(),
-        integer(),
-        first,
-        count,
-      );
+    case op.MATMUL_BY_COLUMNS:
+      product(false, true, block);
       break;
     case op.SUM_ROWS:
       sumRows(address(), address(), integer(), integer(), first, count);
@@ -149,9 +123,6 @@ function execute(opcode: i32, block: usize): void {
       break;
     case op.GATHER_ROWS:
       gatherRows(address(), address(), address(), address(), count, integer(), integer());
-      break;
-    case op.GATHER_COLUMNS:
-      gatherColumns(address(), address(), address(), address(), count, integer(), integer());
       break;
     case op.SCATTER_ROWS:
       scatterRows(address(), address(), address(), integer(), integer(), integer(), first, count);
@@ -238,8 +209,8 @@ function execute(opcode: i32, block: usize): void {
   }
 }
 
-/** The arguments of a matrix product: this thread's rows of it. */
-function product(transposed: bool, block: usize): void {
+/** The arguments of a matrix product: this thread's rows of it, or its columns. */
+function product(transposed: bool, byColumns: bool, block: usize): void {
   const out = address();
   let a = address();
   let stride: usize = 0;
@@ -250,8 +221,26 @@ function product(transposed: bool, block: usize): void {
   const panels = address();
   const bias = address();
   const accumulate = flag();
+  const allRows = integer();
   const columns = integer();
   const depth = integer();
   if (!transposed) stride = (depth as usize) << 2;
-  matmul(out, a, stride, transposed, panels, bias, accumulate, count, columns, depth, block);
+  const rows = byColumns ? allRows : count;
+  const firstPanel = byColumns ? first : 0;
+  const panelCount = byColumns ? count : (columns + op.TILE_COLUMNS - 1) / op.TILE_COLUMNS;
+  matmul(
+    out,
+    a,
+    stride,
+    transposed,
+    panels,
+    bias,
+    accumulate,
+    rows,
+    columns,
+    depth,
+    firstPanel,
+    panelCount,
+    block,
+  );
 }
