@@ -1,11 +1,44 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { distribution, draw, type SamplingOptions } from '../../src/inference/distribution.ts';
+import { Distribution, draw, type SamplingOptions } from '../../src/inference/distribution.ts';
 import { Random } from '../../src/random.ts';
 
 const ALL: SamplingOptions = { temperature: 1, topK: 0, topP: 1, minP: 0 };
 const LOGITS = [1.5, -0.3, 2.2, 0, 0.9, -4, 2.1];
 const BANNED = 6;
+
+function distribution(logits: readonly number[], options: SamplingOptions, banned: number): Float64Array {
+  const distribution = new Distribution(logits.length, banned);
+  distribution.set(logits, options);
+  return distribution.probabilities;
+}
+
+/** The same by sorting everything, in the plainest words. */
+function plainly(logits: readonly number[], options: SamplingOptions, banned: number): Float64Array {
+  const { temperature, topK, topP, minP } = options;
+  const normalised = (x: Float64Array): Float64Array => {
+    const total = x.reduce((a, b) => a + b, 0);
+    return x.map((one) => one / total);
+  };
+  const best = Math.max(...logits.filter((_, id) => id !== banned));
+  let p = normalised(
+    Float64Array.from(logits, (x, id) => (id === banned ? 0 : Math.exp((x - best) / temperature))),
+  );
+  const order = [...p.keys()].sort((a, b) => p[b]! - p[a]! || a - b).slice(0, topK || undefined);
+  let kept = order;
+  if (topP < 1) {
+    const mass = order.reduce((total, id) => total + p[id]!, 0);
+    let reached = 0;
+    kept = order.filter((id, rank) => {
+      const keep = rank === 0 || reached < topP * mass;
+      reached += p[id]!;
+      return keep;
+    });
+  }
+  p = p.map((x, id) => (kept.includes(id) ? x : 0));
+  const least = minP * Math.max(...p);
+  return normalised(p.map((x) => (x < least ? 0 : x)));
+}
 
 const sum = (p: ArrayLike<number>): number => Array.from(p).reduce((a, b) => a + b, 0);
 /** Softmax of the logits without the banned one, computed plainly. */
@@ -43,6 +76,29 @@ describe('the distribution to draw from', () => {
       const p = distribution(logits, options, random.integer(size));
       assert.ok(Math.abs(sum(p) - 1) < 1e-12, JSON.stringify(options));
       assert.ok(p.every((x) => x >= 0));
+    }
+  });
+
+  it('is bit for bit what sorting everything gives, ties included, in one object for all texts', () => {
+    const random = new Random(2);
+    for (let n = 0; n < 2000; n++) {
+      const size = 2 + random.integer(70);
+      // Few different values: many symbols are equally likely.
+      const levels = 2 + random.integer(8);
+      const text = (): number[] =>
+        Array.from({ length: size }, () => (n % 2 ? random.integer(levels) : 3 * random.normal()));
+      const options = {
+        temperature: 0.3 + random.uniform(),
+        topK: random.integer(3) ? 0 : random.integer(size + 3),
+        topP: random.integer(3) ? 1 - random.uniform() : 1,
+        minP: random.integer(3) ? 0 : random.uniform(),
+      };
+      const banned = random.integer(size);
+      const object = new Distribution(size, banned);
+      for (const logits of [text(), text()]) {
+        object.set([0, 0, ...logits], options, 2);
+        assert.deepEqual(object.probabilities, plainly(logits, options, banned), JSON.stringify(options));
+      }
     }
   });
 
