@@ -4,7 +4,7 @@ import { createProgram } from './program.ts';
 import { interruption } from './signals.ts';
 import { StdoutClosed } from './terminal/output.ts';
 
-const program = createProgram();
+const program = await createProgram(process.argv.slice(2));
 try {
   await program.parseAsync();
   process.exitCode = interruption.exitCode ?? process.exitCode ?? 0;

@@ -1,18 +1,29 @@
 /** The command line: every subcommand, its help, and nothing of its work. */
 import { Command } from 'commander';
-import { benchCommand } from './bench.ts';
-import { corpusCommand } from './corpus.ts';
-import { devicesCommand } from './devices.ts';
-import { evalCommand } from './eval.ts';
 import { examples } from './help.ts';
-import { infoCommand } from './info.ts';
-import { resumeCommand } from './resume.ts';
-import { sampleCommand } from './sample.ts';
-import { trainCommand } from './train.ts';
 import { version } from './version.ts';
 
-/** The whole program, to be parsed by main.ts. */
-export function createProgram(): Command {
+/** The subcommands, in the order in which help lists them. Each is loaded only when it is needed. */
+const COMMANDS: Record<string, () => Promise<Command>> = {
+  train: async () => (await import('./train.ts')).trainCommand(),
+  resume: async () => (await import('./resume.ts')).resumeCommand(),
+  sample: async () => (await import('./sample.ts')).sampleCommand(),
+  eval: async () => (await import('./eval.ts')).evalCommand(),
+  info: async () => (await import('./info.ts')).infoCommand(),
+  devices: async () => (await import('./devices.ts')).devicesCommand(),
+  bench: async () => (await import('./bench.ts')).benchCommand(),
+  corpus: async () => (await import('./corpus.ts')).corpusCommand(),
+};
+
+/** The subcommands that these arguments may be about: one, none, or, for help and for what is misspelt, all. */
+function neededCommands(args: readonly string[]): string[] {
+  const [first = ''] = args;
+  if (Object.hasOwn(COMMANDS, first)) return [first];
+  return first === '--version' || first === '-V' ? [] : Object.keys(COMMANDS);
+}
+
+/** The program as far as `args`, those of the command line, need it; to be parsed by main.ts. */
+export async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('charloom')
     .description(
       'Train character-level RNN, LSTM and GRU networks on text, sample from them, measure perplexity.',
@@ -27,17 +38,7 @@ export function createProgram(): Command {
         'charloom eval runs/book other.txt                  cross-entropy, bits per character, perplexity',
       ),
     );
-  const commands = [
-    trainCommand(),
-    resumeCommand(),
-    sampleCommand(),
-    evalCommand(),
-    infoCommand(),
-    devicesCommand(),
-    benchCommand(),
-    corpusCommand(),
-  ];
-  for (const command of commands) program.addCommand(command);
+  for (const name of neededCommands(args)) program.addCommand(await COMMANDS[name]!());
   throwErrors(program, 'charloom');
   return program;
 }

@@ -5,7 +5,7 @@ import type { AdapterDescription, Engine, EngineDescription } from './engine.ts'
 /** What an engine may be told. */
 export interface EngineOptions {
   /** Threads of `simd`; all processors there are, if not given. The other engines have none to choose. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
 }
 
 /** More threads than any machine has cores for would only take memory. */

@@ -28,7 +28,7 @@ const MODELS: Record<string, Partial<Settings & ModelConfig>> = {
     optimizer: 'adam',
     weightDecay: 0.01,
   },
-  'RNN, squared error, momentum': { cell: 'rnn', layers: 3, loss: 'squared-error', optimizer: 'sgd' },
+  'RNN, squared error, momentum': { cell: 'rnn', layers: 3, loss: 'mse', optimizer: 'sgd' },
   'more rows than one block of a sum': { cell: 'gru', layers: 1, hidden: 96, batchSize: 48 },
 };
 

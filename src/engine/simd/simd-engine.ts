@@ -72,7 +72,11 @@ export class SimdEngine implements Engine {
    * @param threads how many compute, this one included; all processors there are, if not given
    * @throws CharloomError if the kernels are not there or cannot run
    */
-  static async open({ threads = availableParallelism() }: { threads?: number } = {}): Promise<SimdEngine> {
+  static async open({
+    threads = availableParallelism(),
+  }: {
+    threads?: number | undefined;
+  } = {}): Promise<SimdEngine> {
     try {
       const module = new WebAssembly.Module(await readFile(new URL('./kernels.wasm', import.meta.url)));
       const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
