@@ -2,7 +2,7 @@
 CHARLOOM = node bin/charloom.js
 RUN = runs/demo
 
-.PHONY: help demo test showcase check fix build bench soak clean
+.PHONY: help demo test showcase check fix build bench race soak clean
 
 help:
 	@echo 'make demo      train on a bundled play for about a minute, evaluate, sample'
@@ -11,6 +11,7 @@ help:
 	@echo 'make fix       format, and repair what the linter can'
 	@echo 'make build     the compiled package in dist/'
 	@echo 'make bench     speed of the kernels'
+	@echo 'make race      speed against other libraries and the limit of the machine (docs/benchmarks.md)'
 	@echo 'make soak      long runs that must not hold on to memory'
 	@echo 'make showcase  what each cell can learn of texts with a known continuation'
 	@echo 'make clean     remove everything that was made'
@@ -44,6 +45,9 @@ showcase: node_modules/.installed
 bench: node_modules/.installed
 	node --import tsx test/bench/simd-matmul.ts
 	node --import tsx test/bench/gpu-matmul.ts
+
+race: build
+	node --import tsx test/bench/race.ts $(ARGS)
 
 soak: node_modules/.installed
 	node --import tsx test/soak/gpu-memory.ts

@@ -1,0 +1,92 @@
+/*
+ * The most that 128-bit vectors can do on this machine, as WebAssembly SIMD must: a multiplication, then an addition,
+ * never both in one instruction. A contestant of the race (contestant-process.ts): `peak THREADS`, the amount of work
+ * is floating-point operations. Compile with -ffp-contract=off, or the compiler fuses them where it can.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+typedef float vector __attribute__((vector_size(16)));
+
+/* Makes the compiler believe that a register has changed, so that it computes every product anew. */
+#if defined(__x86_64__) || defined(__i386__)
+#define TOUCH(v) __asm__ volatile("" : "+x"(v))
+#elif defined(__aarch64__)
+#define TOUCH(v) __asm__ volatile("" : "+w"(v))
+#else
+#define TOUCH(v) __asm__ volatile("" : "+m"(v))
+#endif
+
+/* Sums that do not wait for each other: more than an addition takes cycles times those that begin in one. */
+#define SUMS 12
+#define STEPS 100000L
+#define LANES 4
+#define MAX_THREADS 256
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec + 1e-9 * time.tv_nsec;
+}
+
+struct task {
+  double seconds;
+  double operations;
+};
+
+static void *multiply_and_add(void *argument) {
+  struct task *task = argument;
+  double end = now() + task->seconds;
+  vector a = {1e-9f, 2e-9f, 3e-9f, 4e-9f}, b = {1, 1, 1, 1}, sums[SUMS];
+  memset(sums, 0, sizeof sums);
+  task->operations = 0;
+  do {
+    for (long step = 0; step < STEPS; step++) {
+#pragma GCC unroll 12
+      for (int i = 0; i < SUMS; i++) {
+        TOUCH(a);
+        sums[i] += a * b;
+      }
+    }
+    task->operations += 2.0 * LANES * SUMS * STEPS;
+  } while (now() < end);
+  for (int i = 0; i < SUMS; i++) TOUCH(sums[i]);
+  return NULL;
+}
+
+static void work(int threads, double seconds) {
+  pthread_t handles[MAX_THREADS];
+  struct task tasks[MAX_THREADS];
+  double start = now(), operations = 0;
+  for (int i = 0; i < threads; i++) {
+    tasks[i].seconds = seconds;
+    if (pthread_create(&handles[i], NULL, multiply_and_add, &tasks[i]) != 0) exit(1);
+  }
+  for (int i = 0; i < threads; i++) {
+    pthread_join(handles[i], NULL);
+    operations += tasks[i].operations;
+  }
+  printf("{\"amount\":%.0f,\"seconds\":%.9f}\n", operations, now() - start);
+  fflush(stdout);
+}
+
+int main(int count, char **arguments) {
+  int threads = count > 1 ? atoi(arguments[1]) : 1;
+  char line[64];
+  double seconds;
+  struct rusage usage;
+  if (threads < 1 || threads > MAX_THREADS) return 2;
+  printf("{\"ready\":true}\n");
+  fflush(stdout);
+  while (fgets(line, sizeof line, stdin)) {
+    if (sscanf(line, "go %lf", &seconds) != 1) return 2;
+    work(threads, seconds);
+  }
+  getrusage(RUSAGE_SELF, &usage);
+  printf("{\"peakMemoryBytes\":%ld}\n", 1024 * usage.ru_maxrss);
+  return 0;
+}

@@ -1,0 +1,148 @@
+/** The results of a race as tables in Markdown. */
+import { productFlops } from '../../../src/bench/products.ts';
+import { bytes, count } from '../../../src/cli/terminal/format.ts';
+import { best, type Result, type WorkloadResult } from './result.ts';
+import { flopsPerCharacter, type ProductResult } from './roofline.ts';
+import { describeWorkload } from './workloads.ts';
+
+/** What was measured where, for the line above each table. */
+export interface Conditions {
+  /** YYYY-MM-DD. */
+  readonly date: string;
+  /** Processor and cores. */
+  readonly machine: string;
+  readonly node: string;
+  readonly engine: string;
+  readonly threads: number;
+  /** What reproduces it. */
+  readonly command: string;
+}
+
+const GIGA = 1e9;
+const NONE = '-';
+
+export type Language = 'en' | 'zh-TW';
+
+const SHORT_TABLE: Record<Language, { header: readonly string[]; caption: (c: Conditions) => string }> = {
+  en: {
+    header: ['workload', 'charloom, characters/s', '÷ PyTorch, tuned', '÷ best JavaScript library', 'memory'],
+    caption: (c) =>
+      `Measured by \`${c.command}\` on ${c.date}, ${c.machine}, Node ${c.node}, engine \`${c.engine}\`, ` +
+      `threads: ${c.threads}. ÷: charloom's characters per second over theirs. Memory: the most that charloom's ` +
+      'process had, and that of tuned PyTorch.',
+  },
+  'zh-TW': {
+    header: ['工作', 'charloom（字元／秒）', '÷ 調校過的 PyTorch', '÷ 最快的 JavaScript 函式庫', '記憶體'],
+    caption: (c) =>
+      `以 \`${c.command}\` 於 ${c.date} 測得：${c.machine}，Node ${c.node}，引擎 \`${c.engine}\`，` +
+      `執行緒數 ${c.threads}。÷ 是 charloom 每秒字元數除以對方的每秒字元數；記憶體是 charloom 的行程用過的最大值，` +
+      '以及調校過的 PyTorch 的最大值。',
+  },
+};
+
+/** One line for each workload: charloom, and how it compares. */
+export function shortTable(
+  results: readonly WorkloadResult[],
+  conditions: Conditions,
+  language: Language,
+): string {
+  const { header, caption } = SHORT_TABLE[language];
+  const rows = results.map(({ name, workload, results }) => {
+    const own = best(results, 'charloom');
+    const pytorch = best(results, 'pytorch');
+    const javascript = best(results, 'javascript');
+    const oneText = best(results, 'one text');
+    const product = javascript?.contestant.split(/[ ,]/, 1)[0];
+    return [
+      `${name}: ${describeWorkload(workload)}`,
+      figure(own?.perSecond, count) + (own && oneText ? ` (${ratio(oneText)} x S1)` : ''),
+      ratio(pytorch),
+      ratio(javascript) + (own && product ? ` (${product})` : ''),
+      [own, pytorch].map((each) => figure(each?.outcome.peakMemoryBytes, bytes)).join(' / '),
+    ];
+  });
+  return `${caption(conditions)}\n\n${markdown([header, ...rows])}`;
+}
+
+/** Every contestant at every workload, also those without a result. */
+export function fullTable(results: readonly WorkloadResult[], { engine, threads }: Conditions): string {
+  const rows = results.flatMap(({ name, workload, results }) =>
+    results.map((result, i) => [
+      i === 0 ? `${name}: ${describeWorkload(workload)}` : '',
+      result.contestant,
+      figure(result.perSecond, count),
+      result.role === 'charloom' ? '' : ratio(result),
+      spread(result),
+      figure(result.outcome.peakMemoryBytes, bytes),
+      result.outcome.failure ?? result.outcome.form,
+    ]),
+  );
+  const header = ['workload', 'contestant', 'characters/s', '÷', 'rounds (spread)', 'memory', 'remarks'];
+  return `Engine \`${engine}\`, threads: ${threads}. ÷: charloom's characters per second over the contestant's. Rounds: how
+many there were, and how far the slowest and the fastest of them lie apart, in percent of the median.
+
+${markdown([header, ...rows])}`;
+}
+
+/** Training against the peak of the whole machine. */
+export function stepTable(results: readonly WorkloadResult[]): string {
+  const rows = results.flatMap(({ name, workload, results, peak }) => {
+    const own = best(results, 'charloom');
+    if (workload.kind !== 'training') return [];
+    const perCharacter = flopsPerCharacter(workload);
+    const perSecond = own ? own.perSecond! * perCharacter : null;
+    return [
+      [
+        `${name}: ${describeWorkload(workload)}`,
+        count(perCharacter),
+        gigaflops(perSecond),
+        gigaflops(peak),
+        percent(perSecond, peak),
+      ],
+    ];
+  });
+  return markdown([['workload', 'FLOP/character', 'GFLOP/s', 'peak, all cores', 'of the peak'], ...rows]);
+}
+
+/** Matrix products against the peak of one thread. */
+export function productTable(products: readonly ProductResult[]): string {
+  const rows = products.map(({ workload, product, perSecond, peak }) => [
+    workload,
+    product.name,
+    `[${product.rows}, ${product.depth}] x [${product.depth}, ${product.columns}]`,
+    count(productFlops(product)),
+    gigaflops(perSecond),
+    gigaflops(peak),
+    percent(perSecond, peak),
+  ]);
+  const header = ['of', 'product', 'shape', 'FLOP', 'GFLOP/s', 'peak, one thread', 'of the peak'];
+  return markdown([header, ...rows]);
+}
+
+function ratio(result: Result | undefined): string {
+  return figure(result?.ratio, (value) => value.toFixed(value < 10 ? 2 : 0));
+}
+
+function spread({ perSecond, outcome: { speeds } }: Result): string {
+  if (perSecond === null) return NONE;
+  const range = (Math.max(...speeds) - Math.min(...speeds)) / perSecond;
+  return `${speeds.length} (${Math.round(100 * range)}%)`;
+}
+
+const gigaflops = (perSecond: number | null): string =>
+  figure(perSecond, (value) => (value / GIGA).toFixed(1));
+
+function percent(perSecond: number | null, peak: number | null): string {
+  return perSecond === null || peak === null ? NONE : `${Math.round((100 * perSecond) / peak)}%`;
+}
+
+function figure(value: number | null | undefined, show: (value: number) => string): string {
+  return value === null || value === undefined ? NONE : show(value);
+}
+
+/** The first row is the header. A bar in a cell would begin another one. */
+function markdown([header, ...rows]: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`;
+  return [line(header!), line(header!.map(() => '---')), ...rows.map(line)].join('');
+}
