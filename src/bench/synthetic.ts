@@ -1,7 +1,8 @@
 /** A model and a text to measure speed with, which depends on their sizes and not on what is in them. */
 import type { LanguageModel } from '../model/language-model.ts';
 import { Random } from '../random.ts';
-import { type Ids, newIds } from '../text/ids.ts';
+import { IdSequence } from '../text/id-sequence.ts';
+import { newIds } from '../text/ids.ts';
 
 const SEED = 1;
 
@@ -13,9 +14,9 @@ export function syntheticWeights({ config, layout }: LanguageModel): Float32Arra
 }
 
 /** A text of `length` symbols, all equally likely, of a vocabulary of `size`. */
-export function syntheticText(size: number, length: number): Ids {
+export function syntheticText(size: number, length: number): IdSequence {
   const random = new Random(SEED, 1);
   const ids = newIds(size, length);
   for (let i = 0; i < length; i++) ids[i] = random.integer(size);
-  return ids;
+  return IdSequence.of(ids);
 }

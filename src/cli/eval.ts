@@ -3,16 +3,16 @@ import { Command, Option } from 'commander';
 import { CharloomError } from '../errors.ts';
 import { type Evaluation, Evaluator } from '../inference/evaluator.ts';
 import { encodeFiles } from '../text/corpus.ts';
-import type { Ids } from '../text/ids.ts';
+import type { IdSequence } from '../text/id-sequence.ts';
 import { examples } from './help.ts';
 import { openModel } from './open-model.ts';
 import { checkpointOption, inferenceDeviceOption, threadsOption } from './options.ts';
+import { readText } from './read-text.ts';
 import { readRunCorpus } from './run-corpus.ts';
 import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
 import { count, pairs } from './terminal/format.ts';
 import { note, print, printJson } from './terminal/output.ts';
-import { waiting } from './terminal/wait.ts';
 
 interface EvalOptions {
   readonly split?: 'validation' | 'test';
@@ -58,18 +58,20 @@ async function evaluate(path: string, files: string[], options: EvalOptions): Pr
   }
   const { run, step, model, engine } = await openModel(path, options);
   const { vocabulary } = run;
-  let ids: Ids;
+  let ids: IdSequence;
+  let close: () => void;
   let unknownCharacters: number;
   let source: string;
   if (files.length > 0) {
-    ({ ids, unknownCharacters } = await waiting('reading the text', encodeFiles(files, vocabulary)));
+    ({ ids, unknownCharacters, close } = await readText((onProgress) =>
+      encodeFiles(files, vocabulary, { onProgress }),
+    ));
     source = files.join(' ');
   } else {
     const split = options.split ?? 'validation';
-    const corpus = await waiting(
-      'reading the text',
-      readRunCorpus(run, [], 'give the text to evaluate as a file'),
-    );
+    const hint = 'give the text to evaluate as a file';
+    const corpus = await readText((onProgress) => readRunCorpus(run, [], hint, { onProgress }));
+    close = corpus.close;
     ids = corpus[split];
     unknownCharacters = corpus.unknownCharacters[split];
     source = `${split} part of ${run.config.files.map(({ name }) => name).join(' ')}`;
@@ -92,6 +94,7 @@ async function evaluate(path: string, files: string[], options: EvalOptions): Pr
     });
   } finally {
     bar.close();
+    close();
   }
   if (!Number.isFinite(evaluation.crossEntropy)) {
     throw new CharloomError(

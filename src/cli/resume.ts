@@ -5,16 +5,17 @@ import type { Engine } from '../engine/engine.ts';
 import { openEngine } from '../engine/open.ts';
 import { CharloomError } from '../errors.ts';
 import { LanguageModel } from '../model/language-model.ts';
+import type { Corpus } from '../text/corpus.ts';
 import type { TrainingConfig } from '../training/config.ts';
 import { Run } from '../training/run.ts';
 import { Trainer } from '../training/trainer.ts';
 import { chooseEngine, deviceOfRun } from './device-choice.ts';
 import { examples } from './help.ts';
 import { threadsOption, trainingDeviceOption } from './options.ts';
+import { readText } from './read-text.ts';
 import { readRunCorpus, whereTheyAre } from './run-corpus.ts';
 import { runTraining } from './run-training.ts';
 import { budgetOptions, checkTraining, type ParsedOptions, replaceBudgets } from './settings.ts';
-import { waiting } from './terminal/wait.ts';
 
 interface ResumeOptions extends ParsedOptions {
   readonly device?: string;
@@ -47,11 +48,12 @@ export function resumeCommand(): Command {
 async function resume(path: string, files: string[], options: ResumeOptions): Promise<void> {
   const run = await Run.open(path);
   await run.lock();
+  let corpus: Corpus | undefined;
   try {
     const training = checkTraining(replaceBudgets({ ...run.config.training }, options));
     const { engine, trials } = await engineFor(run, training, options);
     const hint = `say where it is now: charloom resume ${run.dir} FILE`;
-    const corpus = await waiting('reading the text', readRunCorpus(run, files, hint));
+    corpus = await readText((onProgress) => readRunCorpus(run, files, hint, { folder: run.dir, onProgress }));
     const model = new LanguageModel(run.config.model);
     const trainer = new Trainer({
       engine,
@@ -72,6 +74,7 @@ async function resume(path: string, files: string[], options: ResumeOptions): Pr
     await runTraining(run, trainer, engine, corpus, model.layout.count, { json: options.json, trials });
   } finally {
     run.close();
+    corpus?.close();
   }
 }
 

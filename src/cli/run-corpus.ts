@@ -1,7 +1,7 @@
 /** The text that a run was trained on, read again. */
 import { resolve } from 'node:path';
 import { CharloomError } from '../errors.ts';
-import { type Corpus, loadCorpus } from '../text/corpus.ts';
+import { type Corpus, loadCorpus, type ReadOptions } from '../text/corpus.ts';
 import { type FileRecord, STDIN } from '../text/source.ts';
 import { parseSplit } from '../text/split.ts';
 import type { Run } from '../training/run.ts';
@@ -11,9 +11,14 @@ import type { Run } from '../training/run.ts';
  *
  * @param paths where the files are now; none: where they were
  * @param hint what can be done where they are no more
- * @throws CharloomError NO_INPUT if they are not there, BAD_DATA if they have changed
+ * @throws CharloomError NO_INPUT if they are not there, BAD_DATA if they have changed; as `loadCorpus`
  */
-export async function readRunCorpus(run: Run, paths: readonly string[], hint: string): Promise<Corpus> {
+export async function readRunCorpus(
+  run: Run,
+  paths: readonly string[],
+  hint: string,
+  options: ReadOptions,
+): Promise<Corpus> {
   const { files, text } = run.config;
   if (paths.length === 0 && files.some(({ path }) => path === STDIN)) {
     throw new CharloomError(
@@ -25,6 +30,7 @@ export async function readRunCorpus(run: Run, paths: readonly string[], hint: st
   let corpus: Corpus;
   try {
     corpus = await loadCorpus(paths.length > 0 ? paths : files.map(({ path }) => path), {
+      ...options,
       split: parseSplit(text.split),
       vocabulary: run.vocabulary,
     });

@@ -1,6 +1,6 @@
 /** `charloom train`: from text files to a run folder. */
 import { existsSync } from 'node:fs';
-import { basename, extname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { Command } from 'commander';
 import { openEngine } from '../engine/open.ts';
 import { LanguageModel } from '../model/language-model.ts';
@@ -11,6 +11,7 @@ import { Trainer } from '../training/trainer.ts';
 import { chooseEngine } from './device-choice.ts';
 import { examples } from './help.ts';
 import { threadsOption, trainingDeviceOption } from './options.ts';
+import { readText } from './read-text.ts';
 import { whereTheyAre } from './run-corpus.ts';
 import { runTraining } from './run-training.ts';
 import { addSettingOptions, type ParsedOptions, settingsFrom } from './settings.ts';
@@ -49,9 +50,9 @@ async function train(
   // A device that was asked for by name fails before the text is read; `auto` has to know the model first.
   const named = options.device === 'auto' ? undefined : await openEngine(options.device, options);
   const { unit, minCount, split } = settings.text;
-  const corpus = await waiting(
-    'reading the text',
-    loadCorpus(files, { unit, minCount, split: parseSplit(split) }),
+  const folder = nearestFolder(out);
+  const corpus = await readText((onProgress) =>
+    loadCorpus(files, { unit, minCount, split: parseSplit(split), folder, onProgress }),
   );
   const { vocabulary } = corpus;
   const model = new LanguageModel({ ...settings.model, vocabulary: vocabulary.size });
@@ -90,6 +91,7 @@ async function train(
     await runTraining(run, trainer, engine, corpus, model.layout.count, { json: options.json, trials });
   } finally {
     run.close();
+    corpus.close();
   }
 }
 
@@ -99,4 +101,9 @@ function freeFolder(file: string): string {
   let folder = join('runs', name);
   for (let n = 2; existsSync(folder); n++) folder = join('runs', `${name}-${n}`);
   return folder;
+}
+
+/** `path`, or the nearest folder above it that exists: on the disk where the run is going to be. */
+function nearestFolder(path: string): string {
+  return existsSync(path) ? path : nearestFolder(dirname(path));
 }

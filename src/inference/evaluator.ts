@@ -6,6 +6,7 @@ import { declare, type Engine, type Executable, type Matrix } from '../engine/en
 import { Recorder } from '../engine/recorder.ts';
 import type { LanguageModel, StreamState } from '../model/language-model.ts';
 import { recordLoss } from '../model/loss.ts';
+import type { IdSequence } from '../text/id-sequence.ts';
 
 /** Symbols per replay: the input projection and the output layer are one matrix product over so many. */
 export const WINDOW = 256;
@@ -49,10 +50,11 @@ export class Evaluator {
    * @param ids the text, at least 2 symbols
    * @param options.onProgress is told the predictions done so far
    * @param options.signal ends the evaluation early
-   * @throws RangeError for fewer than 2 symbols; the signal's reason when it is aborted
+   * @throws RangeError for fewer than 2 symbols; the signal's reason when it is aborted; CharloomError IO if
+   *   the text is on a disk that fails
    */
   async evaluate(
-    ids: ArrayLike<number>,
+    ids: IdSequence,
     options: { onProgress?: (predictions: number) => void; signal?: AbortSignal } = {},
   ): Promise<Evaluation> {
     const predictions = ids.length - 1;
@@ -64,9 +66,11 @@ export class Evaluator {
     for (let start = 0; start < predictions; start += WINDOW) {
       options.signal?.throwIfAborted();
       const count = Math.min(WINDOW, predictions - start);
-      for (let i = 0; i < WINDOW; i++) {
-        inputs[i] = i < count ? ids[start + i]! : 0;
-        targets[i] = i < count ? ids[start + i + 1]! : -1; // −1: no target
+      ids.read(start, inputs.subarray(0, count));
+      ids.read(start + 1, targets.subarray(0, count));
+      if (count < WINDOW) {
+        inputs.fill(0, count);
+        targets.fill(-1, count); // −1: no target
       }
       this.#engine.write(this.#ids, inputs);
       this.#engine.write(this.#targets, targets);

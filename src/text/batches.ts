@@ -11,7 +11,10 @@
  *     stream 1    N O P Q  ·  R S T U  ·  V W X Y  ·  Z          B = 2, T = 4
  */
 import { CharloomError } from '../errors.ts';
-import type { Ids } from './ids.ts';
+import type { IdSequence } from './id-sequence.ts';
+
+/** Ids that are read at once, over all streams: a text on disk is read in ranges worth a system call. */
+const READ_AHEAD = 2 ** 18;
 
 /** Which window comes next. Both count from 0. */
 export interface BatchPosition {
@@ -33,12 +36,17 @@ export class Batches {
   /** Symbols per stream. */
   readonly streamLength: number;
   readonly windowsPerEpoch: number;
-  readonly #ids: Ids;
+  readonly #ids: IdSequence;
+  /** Windows that were read ahead: which, and one row a stream. */
+  readonly #rows: readonly Int32Array[];
+  readonly #windowsAhead: number;
+  #firstWindow = 0;
+  #lastWindow = -1;
   #epoch = 0;
   #window = 0;
 
   /** @throws CharloomError BAD_DATA if the text is too short for one window */
-  constructor(ids: Ids, batchSize: number, sequenceLength: number) {
+  constructor(ids: IdSequence, batchSize: number, sequenceLength: number) {
     for (const [name, value] of [
       ['batch size', batchSize],
       ['sequence length', sequenceLength],
@@ -58,6 +66,10 @@ export class Batches {
         'lower --batch-size or --sequence-length, or give more text',
       );
     }
+    const ahead = Math.max(1, Math.floor(READ_AHEAD / (batchSize * sequenceLength)));
+    this.#windowsAhead = Math.min(ahead, this.windowsPerEpoch);
+    const rowLength = this.#windowsAhead * sequenceLength + 1;
+    this.#rows = Array.from({ length: batchSize }, () => new Int32Array(rowLength));
   }
 
   get position(): BatchPosition {
@@ -85,20 +97,22 @@ export class Batches {
    * Fills in the next window and moves on.
    * @param inputs [T·B], time-major: row t·B + b is time step t of stream b
    * @param targets [T·B], the symbol that follows each input
+   * @throws CharloomError IO if the text is on a disk that fails
    */
   next(inputs: Int32Array, targets: Int32Array): BatchInfo {
-    const { batchSize: B, sequenceLength: T, streamLength } = this;
+    const { batchSize: B, sequenceLength: T } = this;
     if (inputs.length !== T * B || targets.length !== T * B) {
       throw new RangeError(
         `inputs and targets need ${T * B} elements, not ${inputs.length}, ${targets.length}`,
       );
     }
-    const ids = this.#ids;
+    if (this.#window < this.#firstWindow || this.#window > this.#lastWindow) this.#readAhead();
+    const start = (this.#window - this.#firstWindow) * T;
     for (let b = 0; b < B; b++) {
-      const start = b * streamLength + this.#window * T;
+      const row = this.#rows[b]!;
       for (let t = 0; t < T; t++) {
-        inputs[t * B + b] = ids[start + t]!;
-        targets[t * B + b] = ids[start + t + 1]!;
+        inputs[t * B + b] = row[start + t]!;
+        targets[t * B + b] = row[start + t + 1]!;
       }
     }
     const info = { epoch: this.#epoch, startsEpoch: this.#window === 0 };
@@ -108,5 +122,16 @@ export class Batches {
       this.#epoch++;
     }
     return info;
+  }
+  /** Reads the next window and those after it, of every stream. */
+  #readAhead(): void {
+    const { sequenceLength: T, streamLength, windowsPerEpoch } = this;
+    const first = this.#window;
+    const count = Math.min(this.#windowsAhead, windowsPerEpoch - first);
+    for (const [b, row] of this.#rows.entries()) {
+      this.#ids.read(b * streamLength + first * T, row.subarray(0, count * T + 1));
+    }
+    this.#firstWindow = first;
+    this.#lastWindow = first + count - 1;
   }
 }

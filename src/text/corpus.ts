@@ -1,6 +1,7 @@
 /** Text files to ids: what a model is trained and evaluated on. */
 import { CharloomError } from '../errors.ts';
-import { countId, type Ids } from './ids.ts';
+import { countIds, type IdSequence } from './id-sequence.ts';
+import type { IdStoreOptions } from './id-store.ts';
 import { type FileRecord, findSource, type Source, STDIN } from './source.ts';
 import { divide, SPLIT_NAMES, type Split, type SplitName } from './split.ts';
 import { SymbolCollector, type Unit } from './symbols.ts';
@@ -9,24 +10,37 @@ import { Vocabulary } from './vocabulary.ts';
 const PIECE_BYTES = 2 ** 20;
 
 /** A text that was read: all files, one after the other. */
-export interface EncodedText {
+interface ReadText {
   readonly vocabulary: Vocabulary;
-  readonly ids: Ids;
+  readonly ids: IdSequence;
   readonly files: readonly FileRecord[];
+  /** Removes the temporary file of a text that is too large for memory: its ids cannot be read any more. */
+  readonly close: () => void;
+}
+
+/** A text for evaluation, undivided. */
+export interface EncodedText extends ReadText {
   /** How many symbols of the text the vocabulary lacks. */
   readonly unknownCharacters: number;
 }
 
-/** A text divided for training. The three parts share the memory of `ids`. */
-export interface Corpus extends Readonly<Record<SplitName, Ids>> {
-  readonly vocabulary: Vocabulary;
-  readonly ids: Ids;
-  readonly files: readonly FileRecord[];
+/** A text divided for training. The three parts share the storage of `ids`. */
+export interface Corpus extends ReadText, Readonly<Record<SplitName, IdSequence>> {
   /** How many symbols of each part the vocabulary lacks. */
   readonly unknownCharacters: Readonly<Record<SplitName, number>>;
 }
 
-export interface CorpusOptions {
+/** How a text is read, and where its ids are kept. */
+export interface ReadOptions extends IdStoreOptions {
+  /** Bytes read at once. */
+  pieceBytes?: number;
+  /**
+   * Is told, often, how many bytes of how many have been read. The total is undefined where only reading tells.
+   */
+  onProgress?: (bytes: number, total: number | undefined) => void;
+}
+
+export interface CorpusOptions extends ReadOptions {
   split: Split;
   /** Of a run that goes on; without it the training part decides: see `unit` and `minCount`. */
   vocabulary?: Vocabulary;
@@ -34,8 +48,6 @@ export interface CorpusOptions {
   unit?: Unit;
   /** Symbols that occur less often in the training part become the unknown symbol. Default: 1. */
   minCount?: number;
-  /** Bytes read at once. */
-  pieceBytes?: number;
 }
 
 /**
@@ -43,30 +55,43 @@ export interface CorpusOptions {
  * only the other parts have counts, honestly, as unknown.
  *
  * @param paths files, pipes, or `-` for standard input; concatenated in this order
- * @throws CharloomError NO_INPUT (missing, unreadable), BAD_DATA (not UTF-8, empty), USAGE (`-` twice)
+ * @throws CharloomError NO_INPUT (missing, unreadable), BAD_DATA (not UTF-8, empty), USAGE (`-` twice);
+ *   CANNOT_CREATE, IO (disk full) if the ids do not fit into memory, nor on the disk
  */
 export async function loadCorpus(paths: readonly string[], options: CorpusOptions): Promise<Corpus> {
   const unit = options.vocabulary?.unit ?? options.unit ?? 'character';
-  const { ids, symbols, files } = await collect(paths, unit, options.pieceBytes);
+  const collected = await collect(paths, unit, options);
+  try {
+    return divideCorpus(collected, unit, options);
+  } catch (error) {
+    collected.close();
+    throw error;
+  }
+}
+
+function divideCorpus(
+  { ids: collected, symbols, files, close }: CollectedText,
+  unit: Unit,
+  { split, minCount = 1, ...options }: CorpusOptions,
+): Corpus {
   let { vocabulary } = options;
   if (!vocabulary) {
-    const { train } = divide(ids, options.split);
+    const { train } = divide(collected, split);
     if (train.length === 0) {
       throw new CharloomError(
         'BAD_DATA',
-        `the training part (${options.split.train}%) of a text of ${ids.length} characters is empty`,
+        `the training part (${split.train}%) of a text of ${collected.length} characters is empty`,
         'give more text, or a larger training share in --split',
       );
     }
-    vocabulary = Vocabulary.fromCounts(unit, countSymbols(train, symbols), options.minCount ?? 1);
+    vocabulary = Vocabulary.fromCounts(unit, countSymbols(train, symbols), minCount);
   }
-  const translated = vocabulary.translate(ids, symbols);
-  const parts = divide(translated.ids, options.split);
+  const table = vocabulary.idsOf(symbols);
+  const ids = collected.mapped(table);
+  const parts = divide(ids, split);
   const unknownCharacters = { train: 0, validation: 0, test: 0 };
-  if (translated.unknownCount > 0) {
-    for (const name of SPLIT_NAMES) unknownCharacters[name] = countId(parts[name], vocabulary.unknown);
-  }
-  return { vocabulary, ids: translated.ids, ...parts, files, unknownCharacters };
+  for (const name of SPLIT_NAMES) unknownCharacters[name] = countUnknown(parts[name], vocabulary, table);
+  return { vocabulary, ids, ...parts, files, unknownCharacters, close };
 }
 
 /**
@@ -76,44 +101,67 @@ export async function loadCorpus(paths: readonly string[], options: CorpusOption
 export async function encodeFiles(
   paths: readonly string[],
   vocabulary: Vocabulary,
-  options: { pieceBytes?: number } = {},
+  options: ReadOptions = {},
 ): Promise<EncodedText> {
-  const { ids, symbols, files } = await collect(paths, vocabulary.unit, options.pieceBytes);
-  const translated = vocabulary.translate(ids, symbols);
-  return { vocabulary, ids: translated.ids, files, unknownCharacters: translated.unknownCount };
+  const { ids: collected, symbols, files, close } = await collect(paths, vocabulary.unit, options);
+  const table = vocabulary.idsOf(symbols);
+  const ids = collected.mapped(table);
+  return { vocabulary, ids, files, unknownCharacters: countUnknown(ids, vocabulary, table), close };
 }
 
-/** One pass over all files, in pieces: memory is the ids and one piece. */
+/** A text before its vocabulary is known: its ids are indices into `symbols`, in order of first appearance. */
+interface CollectedText extends Pick<ReadText, 'ids' | 'files' | 'close'> {
+  readonly symbols: readonly string[];
+}
+
+/** One pass over all files, in pieces. */
 async function collect(
   paths: readonly string[],
   unit: Unit,
-  pieceBytes = PIECE_BYTES,
-): Promise<{ ids: Ids; symbols: string[]; files: FileRecord[] }> {
+  { pieceBytes = PIECE_BYTES, onProgress, ...store }: ReadOptions,
+): Promise<CollectedText> {
   if (paths.filter((path) => path === STDIN).length > 1) {
     throw new CharloomError('USAGE', '- (standard input) was given twice', 'it can be read only once');
   }
   // All are looked for before the first is read: a misspelt last name is told at once.
   const sources: Source[] = [];
   for (const path of paths) sources.push(await findSource(path, pieceBytes));
-  const expected = sources.reduce((total, source) => total + source.expectedBytes, 0);
-  const collector = new SymbolCollector(unit, expected);
+  const known = sources.every((source) => source.expectedBytes > 0);
+  const total = known ? sources.reduce((sum, source) => sum + source.expectedBytes, 0) : undefined;
+  const collector = new SymbolCollector(unit, { ...store, expectedBytes: total });
   const files: FileRecord[] = [];
-  for (const source of sources) {
-    collector.begin(source.label);
-    files.push(await source.read((bytes) => collector.push(bytes)));
-    collector.end();
+  let bytesRead = 0;
+  try {
+    for (const source of sources) {
+      collector.begin(source.label);
+      const record = await source.read((bytes) => {
+        collector.push(bytes);
+        bytesRead += bytes.length;
+        onProgress?.(bytesRead, total);
+      });
+      collector.end();
+      files.push(record);
+    }
+    if (collector.length === 0) throw empty(sources);
+    return { ...collector.finish(), files, close: () => collector.close() };
+  } catch (error) {
+    collector.close();
+    throw error;
   }
-  if (collector.length === 0) throw empty(sources);
-  return { ...collector.finish(), files };
 }
 
 /** How often each of `symbols` occurs; those that do not are left out. */
-function countSymbols(ids: Ids, symbols: readonly string[]): Map<string, number> {
-  const counts = new Float64Array(symbols.length);
-  for (let i = 0; i < ids.length; i++) counts[ids[i]!]!++;
+function countSymbols(ids: IdSequence, symbols: readonly string[]): Map<string, number> {
   const bySymbol = new Map<string, number>();
-  for (const [id, symbol] of symbols.entries()) if (counts[id]! > 0) bySymbol.set(symbol, counts[id]!);
+  for (const [id, count] of countIds(ids, symbols.length).entries()) {
+    if (count > 0) bySymbol.set(symbols[id]!, count);
+  }
   return bySymbol;
+}
+
+/** @param table the ids that `ids` may have: in the usual case, every symbol is known, that says it all */
+function countUnknown(ids: IdSequence, { unknown, size }: Vocabulary, table: Uint32Array): number {
+  return table.includes(unknown) ? countIds(ids, size)[unknown]! : 0;
 }
 
 function empty(sources: readonly Source[]): CharloomError {

@@ -102,7 +102,8 @@ const REASONS = new Map([
   ['ENAMETOOLONG', 'its name is too long'],
 ]);
 
-function asOutputError(error: unknown, path: string): unknown {
+/** The error of a system call on an output as ours, its file named; any other error as it is. */
+export function asOutputError(error: unknown, path: string): unknown {
   if (!(error instanceof Error) || !('code' in error)) return error;
   const reason = REASONS.get(String(error.code));
   if (reason)

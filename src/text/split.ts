@@ -1,6 +1,6 @@
 /** Dividing a text into training, validation and test part. */
 import { CharloomError } from '../errors.ts';
-import type { Ids } from './ids.ts';
+import type { IdSequence } from './id-sequence.ts';
 
 export const SPLIT_NAMES = ['train', 'validation', 'test'] as const;
 export type SplitName = (typeof SPLIT_NAMES)[number];
@@ -29,18 +29,18 @@ export function parseSplit(text: string): Split {
 }
 
 /**
- * The parts of a text of n symbols, contiguous and in this order. They share the memory of `ids`.
+ * The parts of a text of n symbols, contiguous and in this order. Nothing is copied.
  * Training is the first ⌊n·train/100⌋ symbols, validation goes up to ⌊n·(train + validation)/100⌋, test is
  * the rest.
  */
-export function divide(ids: Ids, split: Split): Record<SplitName, Ids> {
+export function divide(ids: IdSequence, split: Split): Record<SplitName, IdSequence> {
   const n = ids.length;
   const trainEnd = Math.floor((n * split.train) / 100);
   // Without a test part nothing may be lost to rounding of the sum.
   const validationEnd = split.test === 0 ? n : Math.floor((n * (split.train + split.validation)) / 100);
   return {
-    train: ids.subarray(0, trainEnd),
-    validation: ids.subarray(trainEnd, validationEnd),
-    test: ids.subarray(validationEnd),
+    train: ids.part(0, trainEnd),
+    validation: ids.part(trainEnd, validationEnd),
+    test: ids.part(validationEnd, n),
   };
 }

@@ -7,7 +7,8 @@
 
 import { CharloomError } from '../errors.ts';
 import { FIRST_CLUSTER_CODE, GraphemeJoiner } from './graphemes.ts';
-import { IdBuffer, type Ids } from './ids.ts';
+import type { IdSequence } from './id-sequence.ts';
+import { IdStore, type IdStoreOptions } from './id-store.ts';
 import { Utf8Decoder } from './utf8.ts';
 
 /** What one symbol is: a Unicode code point, an extended grapheme cluster, or a byte. */
@@ -17,6 +18,8 @@ export const UNITS: readonly Unit[] = ['character', 'grapheme', 'byte'];
 
 /** More distinct symbols than any model can use: a bound on memory for hostile files. */
 export const MAX_SYMBOLS = 2 ** 21;
+
+const SLICE_BYTES = 2 ** 14;
 
 /** Reads texts one after the other, each in pieces, as the codes of their symbols. */
 class SymbolReader {
@@ -66,15 +69,24 @@ class SymbolReader {
  */
 export class SymbolCollector {
   readonly #reader: SymbolReader;
-  readonly #ids: IdBuffer;
+  readonly #ids: IdStore;
+  readonly #expectedBytes: number | undefined;
+  #bytes = 0;
   /** Symbol code -> id + 1; 0 is a symbol not seen yet. Pages that no symbol touches cost no memory. */
   #idPlusOne: Int32Array;
   readonly #codes: number[] = [];
 
-  /** @param expected number of symbols, to save copying; any number is right */
-  constructor(unit: Unit, expected = 0) {
+  /**
+   * @param options where the ids are kept
+   * @param options.expectedBytes of all texts; undefined where that is not known
+   */
+  constructor(
+    unit: Unit,
+    { expectedBytes, ...store }: IdStoreOptions & { expectedBytes?: number | undefined } = {},
+  ) {
     this.#reader = new SymbolReader(unit);
-    this.#ids = new IdBuffer(expected);
+    this.#ids = new IdStore(store);
+    this.#expectedBytes = expectedBytes;
     this.#idPlusOne = new Int32Array(unit === 'byte' ? 256 : FIRST_CLUSTER_CODE);
   }
 
@@ -88,9 +100,17 @@ export class SymbolCollector {
     this.#reader.begin(name);
   }
 
-  /** @throws CharloomError BAD_DATA if the text is not UTF-8 (units character and grapheme) */
+  /**
+   * @throws CharloomError BAD_DATA if the text is not UTF-8 (units character and grapheme); CANNOT_CREATE, IO if
+   *   the ids do not fit into memory, nor on the disk
+   */
   push(bytes: Uint8Array): void {
-    this.#append(this.#reader.push(bytes));
+    // In slices, which stay in the cache from one pass over them to the next.
+    for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
+      const slice = bytes.subarray(at, at + SLICE_BYTES);
+      this.#bytes += slice.length;
+      this.#append(this.#reader.push(slice));
+    }
   }
 
   /** Ends the text. @throws as `push` */
@@ -98,33 +118,55 @@ export class SymbolCollector {
     this.#append(this.#reader.end());
   }
 
-  /** All ids, and the symbol of each distinct id. */
-  finish(): { ids: Ids; symbols: string[] } {
+  /** All ids, and the symbol of each distinct id. @throws as `push` */
+  finish(): { ids: IdSequence; symbols: string[] } {
     return { ids: this.#ids.finish(), symbols: this.#codes.map((code) => this.#reader.symbolOf(code)) };
   }
 
+  /** Removes the temporary file, if there is one: what is in it cannot be read any more. */
+  close(): void {
+    this.#ids.close();
+  }
+
   #append(codes: Int32Array): void {
-    let table = this.#idPlusOne;
-    for (let i = 0; i < codes.length; i++) {
-      const code = codes[i]!;
-      if (code >= table.length) table = this.#growTable(code);
-      let idPlusOne = table[code]!;
-      if (idPlusOne === 0) {
-        idPlusOne = this.#codes.push(code);
-        table[code] = idPlusOne;
-        if (idPlusOne > MAX_SYMBOLS) {
-          throw new CharloomError('BAD_DATA', `the text has more than ${MAX_SYMBOLS} distinct symbols`);
-        }
-      }
-      codes[i] = idPlusOne - 1;
+    let done = replaceKnown(codes, 0, this.#idPlusOne);
+    while (done < codes.length) {
+      this.#add(codes[done]!);
+      done = replaceKnown(codes, done, this.#idPlusOne);
+    }
+    if (this.#expectedBytes !== undefined) {
+      const share = this.#bytes / this.#expectedBytes;
+      this.#ids.expectedLength = Math.ceil((this.length + codes.length) / share);
     }
     this.#ids.append(codes, this.#codes.length);
   }
 
-  #growTable(code: number): Int32Array {
-    const table = new Int32Array(2 * code);
-    table.set(this.#idPlusOne);
-    this.#idPlusOne = table;
-    return table;
+  /** Gives a new symbol its id. */
+  #add(code: number): void {
+    if (code >= this.#idPlusOne.length) {
+      const table = new Int32Array(2 * code);
+      table.set(this.#idPlusOne);
+      this.#idPlusOne = table;
+    }
+    const idPlusOne = this.#codes.push(code);
+    this.#idPlusOne[code] = idPlusOne;
+    if (idPlusOne > MAX_SYMBOLS) {
+      throw new CharloomError('BAD_DATA', `the text has more than ${MAX_SYMBOLS} distinct symbols`);
+    }
   }
+}
+
+/**
+ * Replaces codes by ids, from `start` on, as long as they are known.
+ * @returns where it stopped: at the first new symbol, or at the end
+ */
+function replaceKnown(codes: Int32Array, start: number, idPlusOne: Int32Array): number {
+  for (let i = start; i < codes.length; i++) {
+    const code = codes[i]!;
+    if (code >= idPlusOne.length) return i;
+    const found = idPlusOne[code]!;
+    if (found === 0) return i;
+    codes[i] = found - 1;
+  }
+  return codes.length;
 }

@@ -35,7 +35,18 @@ export class Utf8Decoder {
    */
   push(bytes: Uint8Array, codePoints: Int32Array): number {
     let count = 0;
-    for (let i = 0; i < bytes.length; i++) {
+    let i = 0;
+    while (i < bytes.length) {
+      if (this.#needed === 0) {
+        // Nearly all of every text.
+        const ascii = copyAscii(bytes, i, codePoints, count);
+        i += ascii;
+        count += ascii;
+        const threes = decodeThrees(bytes, i, codePoints, count);
+        i += 3 * threes;
+        count += threes;
+        if (ascii + threes > 0) continue;
+      }
       const byte = bytes[i]!;
       if (this.#needed > 0) {
         if (byte < this.#lower || byte > this.#upper) this.#refuse();
@@ -43,11 +54,10 @@ export class Utf8Decoder {
         this.#upper = 0xbf;
         this.#codePoint = (this.#codePoint << 6) | (byte & 0x3f);
         if (--this.#needed === 0) codePoints[count++] = this.#codePoint;
-      } else if (byte < 0x80) {
-        codePoints[count++] = byte;
       } else {
         this.#begin(byte, this.#offset + i);
       }
+      i++;
     }
     this.#offset += bytes.length;
     if (this.#atStart && count > 0) {
@@ -97,4 +107,33 @@ export class Utf8Decoder {
         : 'convert it to UTF-8, or train on its bytes with --unit byte',
     );
   }
+}
+
+/** Copies a run of ASCII, `bytes` from `at` on, to `codePoints` from `to` on. @returns its length */
+function copyAscii(bytes: Uint8Array, at: number, codePoints: Int32Array, to: number): number {
+  let i = at;
+  for (; i < bytes.length; i++) {
+    const byte = bytes[i]!;
+    if (byte >= 0x80) break;
+    codePoints[to + i - at] = byte;
+  }
+  return i - at;
+}
+
+/**
+ * Decodes a run of sequences of three bytes (ideographs, kana, Hangul), as `copyAscii` does. It ends before one that
+ * is not all there, and before the leading bytes E0 and ED, which have bounds of their own.
+ * @returns its length in code points
+ */
+function decodeThrees(bytes: Uint8Array, at: number, codePoints: Int32Array, to: number): number {
+  let count = 0;
+  for (let i = at; i + 2 < bytes.length; i += 3) {
+    const first = bytes[i]!;
+    const second = bytes[i + 1]!;
+    const third = bytes[i + 2]!;
+    if (first <= 0xe0 || first > 0xef || first === 0xed) break;
+    if ((second & 0xc0) !== 0x80 || (third & 0xc0) !== 0x80) break;
+    codePoints[to + count++] = ((first & 0x0f) << 12) | ((second & 0x3f) << 6) | (third & 0x3f);
+  }
+  return count;
 }

@@ -1,6 +1,6 @@
 /** The symbols that a model knows, and the numbers it knows them by. */
 import { CharloomError } from '../errors.ts';
-import { countId, type Ids, remapIds } from './ids.ts';
+import { type Ids, newIds } from './ids.ts';
 import { MAX_SYMBOLS, SymbolCollector, UNITS, type Unit } from './symbols.ts';
 
 /** How the unknown symbol is written in the list of symbols. */
@@ -106,21 +106,26 @@ export class Vocabulary {
    */
   encode(text: string | Uint8Array, name = 'the text'): { ids: Ids; unknownCount: number } {
     const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text;
-    const collector = new SymbolCollector(this.unit, bytes.length);
+    // It ends up in one array, so nothing is gained by a file.
+    const collector = new SymbolCollector(this.unit, { memoryBytes: Number.POSITIVE_INFINITY });
     collector.begin(name);
     collector.push(bytes);
     collector.end();
-    const { ids, symbols } = collector.finish();
-    return this.translate(ids, symbols);
+    const { ids: sequence, symbols } = collector.finish();
+    const ids = newIds(this.size, sequence.length);
+    let start = 0;
+    let unknownCount = 0;
+    for (const window of sequence.mapped(this.idsOf(symbols)).windows()) {
+      ids.set(window, start);
+      start += window.length;
+      for (let i = 0; i < window.length; i++) if (window[i] === this.unknown) unknownCount++;
+    }
+    return { ids, unknownCount };
   }
 
-  /** Ids of other `symbols` to ids of this vocabulary, in place where the element type allows. */
-  translate(ids: Ids, symbols: readonly string[]): { ids: Ids; unknownCount: number } {
-    const mapping = symbols.map((symbol) => this.idOf(symbol));
-    const translated = remapIds(ids, mapping, this.size);
-    // The usual case needs no pass over the text: every symbol is known.
-    const unknownCount = mapping.includes(this.unknown) ? countId(translated, this.unknown) : 0;
-    return { ids: translated, unknownCount };
+  /** The id of each of `symbols`; see `idOf`. */
+  idsOf(symbols: readonly string[]): Uint32Array {
+    return Uint32Array.from(symbols, (symbol) => this.idOf(symbol));
   }
 
   /** The text of `ids`; the unknown symbol and invalid UTF-8 are shown as U+FFFD. */

@@ -13,7 +13,7 @@ import type { LanguageModel } from '../model/language-model.ts';
 import { initialWeights } from '../model/parameters.ts';
 import { Random } from '../random.ts';
 import { Batches } from '../text/batches.ts';
-import type { Ids } from '../text/ids.ts';
+import type { IdSequence } from '../text/id-sequence.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
 import type { TrainingConfig } from './config.ts';
 import type { Best, DoneReason, EvalEvent, StepEvent, TrainingEvent, Validation } from './events.ts';
@@ -65,8 +65,8 @@ export interface TrainerOptions {
   readonly config: TrainingConfig;
   readonly vocabulary: Vocabulary;
   /** Ids of the training text and of the validation text (fewer than 2: no evaluation). */
-  readonly training: Ids;
-  readonly validation: Ids;
+  readonly training: IdSequence;
+  readonly validation: IdSequence;
   readonly save: SaveSnapshot;
 }
 
@@ -327,8 +327,10 @@ export class Trainer {
     const random = new Random(config.seed, STREAMS.samples + this.#stepsDone);
     const decoder = vocabulary.decoder();
     let text = '';
+    const first = new Int32Array(1);
+    training.read(0, first);
     this.#sampler!.reset();
-    for await (const [id] of this.#sampler!.sample([training[0]!], SAMPLE_LENGTH, SAMPLE_OPTIONS, [random])) {
+    for await (const [id] of this.#sampler!.sample([...first], SAMPLE_LENGTH, SAMPLE_OPTIONS, [random])) {
       text += decoder.push(id!);
     }
     return text + decoder.end();

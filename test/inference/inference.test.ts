@@ -9,6 +9,7 @@ import { LanguageModel } from '../../src/model/language-model.ts';
 import { recordLoss } from '../../src/model/loss.ts';
 import { initialWeights } from '../../src/model/parameters.ts';
 import { Random } from '../../src/random.ts';
+import { IdSequence } from '../../src/text/id-sequence.ts';
 
 const V = 7;
 const UNKNOWN = 6;
@@ -29,7 +30,9 @@ async function untrained(): Promise<{ engine: Engine; model: LanguageModel }> {
   return { engine, model };
 }
 
-const textOf = (length: number): Uint8Array => {
+const textOf = (length: number): IdSequence => IdSequence.of(symbolsOf(length));
+
+const symbolsOf = (length: number): Uint8Array => {
   const random = new Random(5);
   return Uint8Array.from({ length }, () => random.integer(V));
 };
@@ -53,7 +56,7 @@ describe('the evaluator', () => {
 
   it('carries the state over its windows: the sum is that of one symbol after the other', async () => {
     const { engine, model } = await untrained();
-    const text = textOf(600);
+    const text = symbolsOf(600);
     const recorder = new Recorder('one symbol');
     const ids = declare('ids', 'input', 1, 1, 'i32');
     const targets = declare('targets', 'input', 1, 1, 'i32');
@@ -68,7 +71,7 @@ describe('the evaluator', () => {
       await step.run();
       total += (await engine.read(losses))[0]!;
     }
-    const { crossEntropy, predictions } = await new Evaluator(engine, model).evaluate(text);
+    const { crossEntropy, predictions } = await new Evaluator(engine, model).evaluate(IdSequence.of(text));
     assert.ok(Math.abs(crossEntropy * predictions - total) < 1e-9 * total);
   });
 

@@ -14,6 +14,7 @@ import { Recorder } from '../../src/engine/recorder.ts';
 import { Sampler } from '../../src/inference/sampler.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/random.ts';
+import { IdSequence } from '../../src/text/id-sequence.ts';
 import { Vocabulary } from '../../src/text/vocabulary.ts';
 import { PRESETS, type Settings } from '../../src/training/presets.ts';
 import { Trainer } from '../../src/training/trainer.ts';
@@ -37,8 +38,8 @@ export async function trainOn(text: string, changes: Partial<Settings>): Promise
     model,
     config: settings,
     vocabulary,
-    training: vocabulary.encode(text).ids,
-    validation: new Uint8Array(0),
+    training: IdSequence.of(vocabulary.encode(text).ids),
+    validation: IdSequence.of(new Uint8Array(0)),
     save: async () => '',
   });
   await trainer.initialise();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CharloomError } from '../../src/errors.ts';
 import { Batches, type BatchPosition } from '../../src/text/batches.ts';
+import { IdSequence } from '../../src/text/id-sequence.ts';
 
 interface Window {
   inputs: number[];
@@ -35,7 +36,8 @@ function naive(ids: number[], B: number, T: number, epochs: number): Window[] {
   return windows;
 }
 
-const text = (n: number) => Uint16Array.from({ length: n }, (_, i) => 1000 + i);
+const numbers = (n: number) => Uint16Array.from({ length: n }, (_, i) => 1000 + i);
+const textOf = (n: number) => IdSequence.of(numbers(n));
 
 const shapes: [n: number, B: number, T: number][] = [
   [2, 1, 1],
@@ -51,16 +53,15 @@ const shapes: [n: number, B: number, T: number][] = [
 describe('Batches', () => {
   for (const [n, B, T] of shapes) {
     it(`when ${n} symbols are cut into ${B} streams and windows of ${T} then they are those of the definition`, () => {
-      const ids = text(n);
-      const batches = new Batches(ids, B, T);
-      const expected = naive([...ids], B, T, 3);
+      const batches = new Batches(textOf(n), B, T);
+      const expected = naive([...numbers(n)], B, T, 3);
       assert.equal(batches.windowsPerEpoch * 3, expected.length);
       assert.deepEqual(take(batches, expected.length), expected);
       assert.deepEqual(batches.position, { epoch: 3, window: 0 });
     });
 
     it(`when windows of ${T} follow each other (n ${n}, B ${B}) then streams go on and targets are the next inputs`, () => {
-      const batches = new Batches(text(n), B, T);
+      const batches = new Batches(textOf(n), B, T);
       const windows = take(batches, batches.windowsPerEpoch);
       const inputs = windows.flatMap((window) => window.inputs);
       const targets = windows.flatMap((window) => window.targets);
@@ -71,7 +72,7 @@ describe('Batches', () => {
     });
 
     it(`when restored at any position (n ${n}, B ${B}, T ${T}) then the same windows follow`, () => {
-      const whole = new Batches(text(n), B, T);
+      const whole = new Batches(textOf(n), B, T);
       const count = Math.min(2 * whole.windowsPerEpoch + 1, 40);
       const positions: BatchPosition[] = [];
       const windows: Window[] = [];
@@ -80,7 +81,7 @@ describe('Batches', () => {
         windows.push(...take(whole, 1));
       }
       for (const [i, position] of positions.entries()) {
-        const restored = new Batches(text(n), B, T);
+        const restored = new Batches(textOf(n), B, T);
         restored.restore(JSON.parse(JSON.stringify(position)));
         assert.deepEqual(take(restored, count - i), windows.slice(i));
       }
@@ -88,20 +89,20 @@ describe('Batches', () => {
   }
 
   it('when the text is one symbol too short for a window then the error tells what there is and what is needed', () => {
-    assert.equal(new Batches(text(4 * 9), 4, 8).windowsPerEpoch, 1);
+    assert.equal(new Batches(textOf(4 * 9), 4, 8).windowsPerEpoch, 1);
     assert.throws(
-      () => new Batches(text(4 * 9 - 1), 4, 8),
+      () => new Batches(textOf(4 * 9 - 1), 4, 8),
       (error) =>
         error instanceof CharloomError &&
         error.code === 'BAD_DATA' &&
         /35 characters.*needs 36/.test(error.message) &&
         /--batch-size.*--sequence-length/.test(error.hint),
     );
-    assert.throws(() => new Batches(new Uint8Array(0), 1, 1), CharloomError);
+    assert.throws(() => new Batches(textOf(0), 1, 1), CharloomError);
   });
 
   it('when the position to restore does not exist then it is bad data', () => {
-    const batches = new Batches(text(10), 1, 3); // 3 windows
+    const batches = new Batches(textOf(10), 1, 3); // 3 windows
     for (const position of [
       { epoch: 0, window: 3 },
       { epoch: -1, window: 0 },
@@ -117,7 +118,7 @@ describe('Batches', () => {
   });
 
   it('when the arrays to fill have another size then a RangeError says so', () => {
-    const batches = new Batches(text(10), 1, 3);
+    const batches = new Batches(textOf(10), 1, 3);
     assert.throws(() => batches.next(new Int32Array(2), new Int32Array(3)), RangeError);
     assert.throws(() => batches.next(new Int32Array(3), new Int32Array(4)), RangeError);
   });

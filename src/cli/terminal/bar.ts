@@ -1,5 +1,5 @@
 /** Work of known length on stderr: a bar on a terminal, redrawn in place; elsewhere a plain line now and then. */
-import { count, duration } from './format.ts';
+import { count, progress } from './format.ts';
 import { note } from './output.ts';
 import { isLive, styled } from './style.ts';
 
@@ -34,12 +34,7 @@ export class ProgressBar {
     const interval = this.#live ? REDRAW_MILLISECONDS : PLAIN_LINE_MILLISECONDS;
     if (now - this.#shown < interval) return;
     this.#shown = now;
-    const speed = done / ((now - this.#started) / 1000);
-    const figures = [
-      `${this.#amount(done)}${total === undefined ? '' : ` of ${this.#amount(total)}`}`,
-      `${this.#amount(Math.round(speed))}/s`,
-      ...(total === undefined ? [] : [`${duration((total - done) / speed)} left`]),
-    ];
+    const figures = progress(done, total, (now - this.#started) / 1000, this.#amount);
     if (!this.#live) {
       note(`${this.#label}  ${figures.join('  ')}`);
       return;

@@ -34,6 +34,26 @@ export function bytes(value: number): string {
   return `${value} B`;
 }
 
+/**
+ * How far a work is: "412.0 MB of 1.0 GB", "150.0 MB/s", "4s left", as far as it can be told.
+ * @param total undefined where it is not known
+ * @param seconds that it has taken so far
+ * @param amount how an amount is written
+ */
+export function progress(
+  done: number,
+  total: number | undefined,
+  seconds: number,
+  amount: (value: number) => string,
+): string[] {
+  const speed = done / seconds;
+  return [
+    `${amount(done)}${total === undefined ? '' : ` of ${amount(total)}`}`,
+    `${amount(Math.round(speed))}/s`,
+    ...(total === undefined ? [] : [`${duration((total - done) / speed)} left`]),
+  ];
+}
+
 const BARS = '▁▂▃▄▅▆▇█';
 
 /** The values as a line of bars, at most `width` of them (means of neighbours), scaled to their own range. */
