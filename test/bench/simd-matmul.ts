@@ -54,7 +54,7 @@ async function fastest(run: () => Promise<void>): Promise<number> {
   return best;
 }
 
-const engine = await SimdEngine.open();
+const engine = await SimdEngine.open({ threads: 1 });
 for (const { name, rows, depth, columns, transpose, times } of shapes) {
   const a = transpose === 'A' ? declare('a', 'input', depth, rows) : declare('a', 'input', rows, depth);
   const b =
