@@ -87,6 +87,17 @@ describe('threads', () => {
     assert.equal(dispatches[0], dispatches[1]);
   });
 
+  it('leave alone what is mostly one row after the other: the evaluation of one text', async () => {
+    const model = new LanguageModel({ ...PRESETS['char-rnn']!.settings, vocabulary: 65 });
+    const recorder = new Recorder('evaluation');
+    const ids = declare('ids', 'input', 256, 1, 'i32');
+    model.recordForward(recorder, { ids, state: model.declareState(1) });
+    const program = recorder.finish();
+    const engines = [await SimdEngine.open({ threads: 1 }), await SimdEngine.open({ threads: 2 })];
+    const [alone, shared] = engines.map((engine) => engine.prepare(program).dispatches);
+    assert.equal(shared, alone);
+  });
+
   it('refuse an id out of range that any of them meets, and go on', async () => {
     const engine = await SimdEngine.open({ threads: 3 });
     const rows = 3000;

@@ -20,13 +20,16 @@ const SHARED_WORK = 2e5;
 
 /**
  * The commands with barriers between those that depend on each other across threads; undefined if the threads would
- * spend more time on waiting for each other than on the commands.
+ * spend more time on waiting for each other than on the commands, or if most of the work is one thread's anyway, as in
+ * the time loop of a single text: every barrier is a risk of waiting for a thread that another program has displaced.
  */
 export function shareAmongThreads(commands: readonly Command[]): Command[] | undefined {
   const list = withBarriers(commands);
-  const work = commands.reduce((sum, command) => sum + command.work, 0);
+  const total = (some: readonly Command[]): number => some.reduce((sum, { work }) => sum + work, 0);
+  const work = total(commands);
+  const alone = total(commands.filter(({ units, grain }) => units <= grain));
   const barriers = list.length - commands.length;
-  return work / (barriers + 1) < SHARED_WORK ? undefined : list;
+  return work / (barriers + 1) < SHARED_WORK || alone > work / 2 ? undefined : list;
 }
 
 function withBarriers(commands: readonly Command[]): Command[] {
