@@ -24,35 +24,49 @@ const SHARED_WORK = 2e5;
  * the time loop of a single text: every barrier is a risk of waiting for a thread that another program has displaced.
  */
 export function shareAmongThreads(commands: readonly Command[]): Command[] | undefined {
-  const list = withBarriers(commands);
   const total = (some: readonly Command[]): number => some.reduce((sum, { work }) => sum + work, 0);
   const work = total(commands);
   const alone = total(commands.filter(({ units, grain }) => units <= grain));
+  if (alone > work / 2) return undefined;
+  const list = withBarriers(commands);
   const barriers = list.length - commands.length;
-  return work / (barriers + 1) < SHARED_WORK || alone > work / 2 ? undefined : list;
+  return work / (barriers + 1) < SHARED_WORK ? undefined : list;
 }
 
 function withBarriers(commands: readonly Command[]): Command[] {
   const list: Command[] = [];
   const uses = new Map<Storage, Use[]>();
   for (const command of commands) {
-    const places = command.arguments.filter((argument) => argument instanceof Place);
-    const conflict = places.some((place) =>
-      uses.get(place.storage)?.some((use) => conflicts(use, { ...command, place })),
-    );
-    if (conflict) {
+    const { units, grain } = command;
+    const now = command.arguments
+      .filter((argument) => argument instanceof Place)
+      .map((place): Use => ({ place, units, grain }));
+    if (now.some((use) => uses.get(use.place.storage)?.some((earlier) => conflicts(earlier, use)))) {
       list.push(BARRIER);
       uses.clear();
     }
     list.push(command);
-    for (const place of places) {
-      const known = uses.get(place.storage);
-      const use = { place, units: command.units, grain: command.grain };
-      if (known) known.push(use);
-      else uses.set(place.storage, [use]);
+    for (const use of now) {
+      const { storage } = use.place;
+      const known = uses.get(storage);
+      if (!known) uses.set(storage, [use]);
+      else if (!known.some((earlier) => covers(earlier, use))) known.push(use);
     }
   }
   return list;
+}
+
+/** Whether whatever is in conflict with `later` is so with `earlier`, which therefore is enough to remember. */
+function covers(earlier: Use, later: Use): boolean {
+  const [x, y] = [earlier.place, later.place];
+  return (
+    x.offset === y.offset &&
+    x.bytes === y.bytes &&
+    x.unitBytes === y.unitBytes &&
+    x.written === y.written &&
+    earlier.units === later.units &&
+    earlier.grain === later.grain
+  );
 }
 
 /** Whether one thread may read or write what another writes. */
