@@ -1,7 +1,7 @@
 /** How numbers look to people. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { count } from '../../src/cli/terminal/format.ts';
+import { bytes, count, progress } from '../../src/cli/terminal/format.ts';
 
 it('counts have three digits at most, and the zeros that are part of them', () => {
   const expected = {
@@ -18,4 +18,9 @@ it('counts have three digits at most, and the zeros that are part of them', () =
     3000000000: '3G',
   };
   for (const [value, text] of Object.entries(expected)) assert.equal(count(Number(value)), text);
+});
+
+it('shows how far a work is, what is left only where the total is known', () => {
+  assert.deepEqual(progress(300e6, 1e9, 2, bytes), ['300.0 MB of 1.0 GB', '150.0 MB/s', '5s left']);
+  assert.deepEqual(progress(300e6, undefined, 2, bytes), ['300.0 MB', '150.0 MB/s']);
 });
