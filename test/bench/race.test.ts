@@ -1,7 +1,7 @@
 /** The race's own machinery: rounds, failures, ratios, tables. The speeds are those of contestants made for it. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -290,6 +290,19 @@ describe('the documents', () => {
 });
 
 describe('the contestants', () => {
+  it('have every module of their own that they import', () => {
+    const folder = file('peers');
+    const scripts = readdirSync(folder).filter((name) => name.endsWith('.mjs'));
+    const imports = scripts.flatMap((name) => {
+      const source = readFileSync(path.join(folder, name), 'utf8');
+      return [...source.matchAll(/ from '(\.[^']+)'/g)].map(([, module]) => ({ name, module: module! }));
+    });
+    assert.ok(imports.length >= scripts.length - 2, 'the imports were found');
+    for (const { name, module } of imports) {
+      assert.ok(existsSync(path.join(folder, module)), `${name} imports ${module}`);
+    }
+  });
+
   const compiled = existsSync(file('../../dist/bench/products.js'));
   const tiny = { cell: 'gru', layers: 1, hidden: 8, vocabulary: 5, characters: 300, streams: 2 };
   const kinds = ['training', 'sampling', 'evaluation', 'product'];
