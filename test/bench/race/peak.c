@@ -41,14 +41,16 @@ struct task {
 static void *multiply_and_add(void *argument) {
   struct task *task = argument;
   double end = now() + task->seconds;
-  vector a = {1e-9f, 2e-9f, 3e-9f, 4e-9f}, b = {1, 1, 1, 1}, sums[SUMS];
+  vector a = {1e-9f, 2e-9f, 3e-9f, 4e-9f}, b = {1, 2, 3, 4}, sums[SUMS];
   memset(sums, 0, sizeof sums);
   task->operations = 0;
   do {
     for (long step = 0; step < STEPS; step++) {
 #pragma GCC unroll 12
       for (int i = 0; i < SUMS; i++) {
+        /* Both: of a factor that it knows, or knows not to change, the compiler would make no product. */
         TOUCH(a);
+        TOUCH(b);
         sums[i] += a * b;
       }
     }
