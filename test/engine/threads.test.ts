@@ -88,16 +88,45 @@ describe('threads', () => {
     assert.equal(dispatches[0], dispatches[1]);
   });
 
-  it('leave alone what is mostly one row after the other: the evaluation of one text', async () => {
-    const model = new LanguageModel({ ...PRESETS['char-rnn']!.settings, vocabulary: 65 });
-    const recorder = new Recorder('evaluation');
-    const ids = declare('ids', 'input', 256, 1, 'i32');
-    model.recordForward(recorder, { ids, state: model.declareState(1) });
-    const program = recorder.finish();
-    const engines = [await SimdEngine.open({ threads: 1 }), await SimdEngine.open({ threads: 2 })];
-    const [alone, shared] = engines.map((engine) => engine.prepare(program).dispatches);
-    assert.equal(shared, alone);
-  });
+  for (const [cell, B] of [
+    ['lstm', 1],
+    ['gru', 1],
+    ['rnn', 5],
+  ] as const) {
+    it(`share the hidden units of a few texts, waiting once a step: ${cell}, B = ${B}`, async () => {
+      // More than two panels of columns a thread, and shares of different sizes.
+      const settings = { ...PRESETS.default!.settings, cell, layers: 2, hidden: 168, vocabulary: 65 };
+      const model = new LanguageModel(settings);
+      const weights = await initialWeights(settings, model.layout, new Random(7, 0));
+      const barriers: number[] = [];
+      const results: Float32Array[] = [];
+      for (const threads of THREADS) {
+        const engine = await SimdEngine.open({ threads });
+        const dispatches: number[] = [];
+        for (const T of [20, 30]) {
+          const recorder = new Recorder('reading');
+          const ids = declare('ids', 'input', T * B, 1, 'i32');
+          const logits = declare('logits', 'state', T * B, 65);
+          const forward = model.recordForward(recorder, { ids, state: model.declareState(B) });
+          recorder.add('copy', { out: logits, input: forward.logits });
+          const executable = engine.prepare(recorder.finish());
+          dispatches.push(executable.dispatches);
+          engine.write(model.parameters, weights);
+          engine.write(
+            ids,
+            Int32Array.from({ length: T * B }, (_, i) => (7 * i) % 65),
+          );
+          await executable.run();
+          if (T === 20) results.push(Float32Array.from(await engine.read(logits)));
+        }
+        barriers.push(dispatches[1]! - dispatches[0]!);
+        await engine.close();
+      }
+      const [alone, ...shared] = results;
+      for (const values of shared) assert.deepEqual(values, alone);
+      for (const count of barriers.slice(1)) assert.equal(count - barriers[0]!, 2 * 10);
+    });
+  }
 
   it('refuse an id out of range that any of them meets, and go on', async () => {
     const engine = await SimdEngine.open({ threads: 3 });

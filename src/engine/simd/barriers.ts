@@ -16,7 +16,7 @@ interface Use {
 const BARRIER: Command = { opcode: op.BARRIER, units: 0, grain: 1, arguments: [], work: 0 };
 
 /** Work between two barriers, in multiplications and additions, for which threads are worth it: some microseconds. */
-const SHARED_WORK = 2e5;
+const SHARED_WORK = 1e5;
 
 /**
  * The commands with barriers between those that depend on each other across threads; undefined if the threads would
@@ -63,6 +63,7 @@ function covers(earlier: Use, later: Use): boolean {
     x.offset === y.offset &&
     x.bytes === y.bytes &&
     x.unitBytes === y.unitBytes &&
+    x.columnGroups === y.columnGroups &&
     x.written === y.written &&
     earlier.units === later.units &&
     earlier.grain === later.grain
@@ -76,11 +77,8 @@ function conflicts(earlier: Use, later: Use): boolean {
   if (x.offset >= y.offset + y.bytes || y.offset >= x.offset + x.bytes) return false;
   // What is one run is done by the first thread.
   if (earlier.units <= earlier.grain && later.units <= later.grain) return false;
-  const sameShares =
-    x.unitBytes > 0 &&
-    x.unitBytes === y.unitBytes &&
-    x.offset === y.offset &&
-    earlier.units === later.units &&
-    earlier.grain === later.grain;
-  return !sameShares;
+  const sameUnits = x.offset === y.offset && earlier.units === later.units && earlier.grain === later.grain;
+  const sameRows = x.unitBytes > 0 && x.unitBytes === y.unitBytes;
+  const sameColumns = x.columnGroups > 0 && x.columnGroups === y.columnGroups && x.bytes === y.bytes;
+  return !(sameUnits && (sameRows || sameColumns));
 }

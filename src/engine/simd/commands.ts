@@ -15,24 +15,33 @@ export interface Storage {
 
 /**
  * An operand: bytes of a storage, and what each thread that shares in the command does with them. If `unitBytes` is
- * above 0, unit u of the command touches the `unitBytes` bytes from `offset + u · unitBytes` on and no others; if it is
- * 0, any unit may touch all of them.
+ * above 0, unit u of the command touches the `unitBytes` bytes from `offset + u · unitBytes` on and no others; if
+ * `columnGroups` is, all rows of the u-th panel of columns in each of so many equal groups of columns; if both are 0, any
+ * unit may touch all of them.
  */
 export class Place {
   readonly storage: Storage;
   readonly offset: number;
   readonly bytes: number;
   readonly unitBytes: number;
+  readonly columnGroups: number;
   readonly written: boolean;
 
   constructor(
     storage: Storage,
-    { offset = 0, bytes = storage.bytes - offset, unitBytes = 0, written = false }: Partial<Place> = {},
+    {
+      offset = 0,
+      bytes = storage.bytes - offset,
+      unitBytes = 0,
+      columnGroups = 0,
+      written = false,
+    }: Partial<Place> = {},
   ) {
     this.storage = storage;
     this.offset = offset;
     this.bytes = bytes;
     this.unitBytes = unitBytes;
+    this.columnGroups = columnGroups;
     this.written = written;
   }
 }

@@ -1,7 +1,6 @@
 /**
  * From a recorded program to the commands of the walker. Most operations are one command; products and gathers
- * may need an operand in another form first (packed, transposed), which is made once per replay and shared by
- * all operations that read the same matrix, until something is written into it.
+ * may need an operand in another form first (packed, transposed): see `lowering.ts`.
  */
 import {
   dropoutThreshold,
@@ -10,59 +9,29 @@ import {
   type Operations,
   operands,
   type Program,
-  type Tensor,
 } from '../engine.ts';
 import * as op from './assembly/opcodes.ts';
-import { type Argument, type Command, Float, NOWHERE, Place, type Storage } from './commands.ts';
-
-/** A product with fewer rows gives threads too little to share by rows: they share its columns, if there is enough work. */
-const FEW_ROWS = 8;
+import { type Argument, Float, NOWHERE, Place } from './commands.ts';
+import {
+  FEW_ROWS,
+  LINE,
+  type Lowered,
+  Lowering,
+  SHARED_WORK,
+  type Share,
+  type Storages,
+  temporary,
+  transposition,
+} from './lowering.ts';
 
 /** The gradient of a table is transposed at the end if a replay gathers at least this share of its columns. */
 const TRANSPOSE_SHARE = 1 / 4;
 
-/** A product with fewer multiplications and additions than this is not worth waiting for other threads. */
-const SHARED_WORK = 4e5;
-
 /** A larger product is several commands, so that none keeps signals and timers waiting for long. */
 const COMMAND_WORK = 1e9;
 
-/** Into what units a command is divided; see `Command`. */
-interface Share {
-  readonly units: number;
-  readonly grain?: number;
-}
-
 /** All of it is one thread's work. */
 const ALONE: Share = { units: 1 };
-
-/** Elements of an operation without rows are shared by the cache line. */
-const LINE = 16;
-
-type Form = 'panels' | 'panels of the transpose' | 'transpose';
-
-interface Derived {
-  readonly matrix: Matrix;
-  readonly form: Form;
-  readonly place: Place;
-}
-
-/** A program as commands. */
-export interface Lowered {
-  /**
-   * Weights in the form in which kernels want them: of matrices that the program itself only reads. Once is enough, until
-   * one of `sources` changes.
-   */
-  readonly preparation: readonly Command[];
-  readonly sources: ReadonlySet<Tensor>;
-  readonly commands: readonly Command[];
-}
-
-/** Where tensors and other data that outlive a replay are stored. */
-export interface Storages {
-  of(tensor: Tensor): Storage;
-  allocate(name: string, bytes: number): Storage;
-}
 
 /** The commands of a program. */
 export function lower(program: Program, storages: Storages): Lowered {
@@ -72,126 +41,6 @@ export function lower(program: Program, storages: Storages): Lowered {
     for (const { matrix, written } of operands(operation)) if (written) lowering.forget(matrix);
   }
   return lowering;
-}
-
-/** The tensors that a program leaves changed. */
-export function writtenTensors({ operations }: Program): Set<Tensor> {
-  const written = operations.flatMap(operands).filter((operand) => operand.written);
-  return new Set(written.map(({ matrix }) => matrix.tensor));
-}
-
-class Lowering implements Lowered {
-  readonly preparation: Command[] = [];
-  readonly sources = new Set<Tensor>();
-  readonly commands: Command[] = [];
-  readonly #storages: Storages;
-  readonly #written: ReadonlySet<Tensor>;
-  readonly #temporaries = new Map<Tensor, Storage>();
-  /** What other forms of a tensor's matrices are valid at this point of the program. */
-  readonly #derived = new Map<Tensor, Derived[]>();
-
-  constructor(program: Program, storages: Storages) {
-    this.#storages = storages;
-    this.#written = writtenTensors(program);
-  }
-
-  emit(opcode: number, { units, grain = 1 }: Share, args: Argument[], work: number): void {
-    this.commands.push({ opcode, units, grain, arguments: args, work });
-  }
-
-  /** An operand that every unit may read anywhere. */
-  all(matrix: Matrix): Place {
-    return this.#place(matrix, 0, false);
-  }
-
-  /** An operand that every unit may read and write anywhere. */
-  anywhere(matrix: Matrix): Place {
-    return this.#place(matrix, 0, true);
-  }
-
-  /** An operand of which unit u reads the u-th `elements` elements: a row, if not said otherwise. */
-  read(matrix: Matrix, elements = matrix.columns): Place {
-    return this.#place(matrix, elements, false);
-  }
-
-  /** The same of one that the unit writes, and perhaps reads. */
-  write(matrix: Matrix, elements = matrix.columns): Place {
-    return this.#place(matrix, elements, true);
-  }
-
-  #place(matrix: Matrix, elements: number, written: boolean): Place {
-    const [offset, bytes] = [matrix.offset * 4, matrix.length * 4];
-    return new Place(this.#storage(matrix.tensor), { offset, bytes, unitBytes: elements * 4, written });
-  }
-
-  #storage(tensor: Tensor): Storage {
-    if (tensor.kind !== 'temporary') return this.#storages.of(tensor);
-    let storage = this.#temporaries.get(tensor);
-    if (!storage) {
-      storage = temporary(tensor.name, tensor.length * 4);
-      this.#temporaries.set(tensor, storage);
-    }
-    return storage;
-  }
-
-  /** B, or Bᵀ if `transposed`, packed into panels of columns. */
-  panels(b: Matrix, transposed: boolean): Place {
-    const [depth, columns] = transposed ? [b.columns, b.rows] : [b.rows, b.columns];
-    const units = Math.ceil(columns / op.TILE_COLUMNS);
-    const opcode = transposed ? op.PACK_TRANSPOSED : op.PACK;
-    const form = transposed ? 'panels of the transpose' : 'panels';
-    return this.#derive(b, form, depth * units * op.TILE_COLUMNS, (place) => {
-      const args = [place, this.all(b), depth, columns];
-      return { opcode, units, grain: 1, arguments: args, work: b.length };
-    });
-  }
-
-  transpose(matrix: Matrix): Place {
-    return this.#derive(matrix, 'transpose', matrix.length, (place) =>
-      transposition(place, this.all(matrix), matrix.rows, matrix.columns),
-    );
-  }
-
-  #derive(matrix: Matrix, form: Form, elements: number, make: (place: Place) => Command): Place {
-    const { tensor } = matrix;
-    const known = this.#derived.get(tensor) ?? [];
-    const same = known.find((derived) => derived.form === form && sameView(derived.matrix, matrix));
-    if (same) return same.place;
-    const name = `${form} of ${tensor.name}`;
-    const lasting = tensor.kind === 'parameter' && !this.#written.has(tensor);
-    const storage = lasting ? this.#storages.allocate(name, elements * 4) : temporary(name, elements * 4);
-    (lasting ? this.preparation : this.commands).push(make(new Place(storage, { written: true })));
-    if (lasting) this.sources.add(tensor);
-    const place = new Place(storage);
-    this.#derived.set(tensor, [...known, { matrix, form, place }]);
-    return place;
-  }
-
-  /** After a write: other forms of what was there are out of date. */
-  forget(written: Matrix): void {
-    const known = this.#derived.get(written.tensor);
-    if (!known) return;
-    const valid = known.filter(({ matrix }) => !overlap(matrix, written));
-    this.#derived.set(written.tensor, valid);
-  }
-}
-
-function temporary(name: string, bytes: number): Storage {
-  return { name, bytes, temporary: true, address: 0 };
-}
-
-function sameView(x: Matrix, y: Matrix): boolean {
-  return x.offset === y.offset && x.rows === y.rows && x.columns === y.columns;
-}
-
-function overlap(x: Matrix, y: Matrix): boolean {
-  return x.offset < y.offset + y.length && y.offset < x.offset + x.length;
-}
-
-/** out [columns, rows] = inputᵀ */
-function transposition(out: Place, input: Place, rows: number, columns: number): Command {
-  const args = [out, input, rows, columns];
-  return { opcode: op.TRANSPOSE, units: rows, grain: LINE, arguments: args, work: rows * columns };
 }
 
 /** A matrix as units of a command that treats all elements alike: its rows, or the elements of a single row. */
@@ -227,10 +76,13 @@ const lowerings: { readonly [K in OperationName]: (o: Operations[K], to: Lowerin
     const work = 2 * out.length * depth;
     const flags = [bias ? to.all(bias) : NOWHERE, accumulate ? 1 : 0];
     const panels = to.panels(b, transposeB ?? false);
-    if (!transposeA && out.rows < FEW_ROWS && work > SHARED_WORK) {
-      const share = { units: Math.ceil(out.columns / op.TILE_COLUMNS), grain: 3 };
-      const places = [to.anywhere(out), to.all(a), panels];
-      to.emit(op.MATMUL_BY_COLUMNS, share, [...places, ...flags, out.rows, out.columns, depth], work);
+    const gates = to.columnGroups(out);
+    if (!transposeA && (gates > 0 || (out.rows < FEW_ROWS && work > SHARED_WORK))) {
+      const groups = Math.max(1, gates);
+      const share = { units: Math.ceil(out.columns / groups / op.TILE_COLUMNS) };
+      const shape = [out.rows, out.columns, depth, groups];
+      const places = [to.writeColumns(out, groups), to.all(a), panels];
+      to.emit(op.MATMUL_BY_COLUMNS, share, [...places, ...flags, ...shape], work);
       return;
     }
     const rows = Math.max(1, Math.floor((out.rows * COMMAND_WORK) / work));
@@ -291,9 +143,9 @@ const lowerings: { readonly [K in OperationName]: (o: Operations[K], to: Lowerin
   },
 
   rnnForward({ hidden, preactivation, activation }, to) {
-    const places = [to.write(hidden), to.read(preactivation)];
-    const settings = [hidden.columns, activation === 'relu' ? 1 : 0];
-    to.emit(op.RNN_FORWARD, { units: hidden.rows }, [...places, ...settings], 32 * hidden.length);
+    const { share, shape, read, write } = forwardStep(hidden, preactivation, to);
+    const places = [write(hidden), read(preactivation)];
+    to.emit(op.RNN_FORWARD, share, [...shape, ...places, activation === 'relu' ? 1 : 0], 32 * hidden.length);
   },
 
   rnnBackward({ preactivationGradient, hidden, hiddenGradient, activation }, to) {
@@ -303,8 +155,9 @@ const lowerings: { readonly [K in OperationName]: (o: Operations[K], to: Lowerin
   },
 
   lstmForward({ gates, previousCell, cell, hidden }, to) {
-    const places = [to.write(gates), to.read(previousCell), to.write(cell), to.write(hidden)];
-    to.emit(op.LSTM_FORWARD, { units: cell.rows }, [...places, cell.columns], 160 * cell.length);
+    const { share, shape, read, write } = forwardStep(hidden, gates, to);
+    const places = [write(gates), read(previousCell), write(cell), write(hidden)];
+    to.emit(op.LSTM_FORWARD, share, [...shape, ...places], 160 * cell.length);
   },
 
   lstmBackward({ gates, previousCell, cell, hiddenGradient, cellGradient, gatesGradient }, to) {
@@ -314,8 +167,9 @@ const lowerings: { readonly [K in OperationName]: (o: Operations[K], to: Lowerin
   },
 
   gruForward({ inputGates, hiddenGates, previousHidden, hidden }, to) {
-    const places = [to.write(inputGates), to.read(hiddenGates), to.read(previousHidden), to.write(hidden)];
-    to.emit(op.GRU_FORWARD, { units: hidden.rows }, [...places, hidden.columns], 100 * hidden.length);
+    const { share, shape, read, write } = forwardStep(hidden, hiddenGates, to);
+    const places = [write(inputGates), read(hiddenGates), read(previousHidden), write(hidden)];
+    to.emit(op.GRU_FORWARD, share, [...shape, ...places], 100 * hidden.length);
   },
 
   gruBackward(o, to) {
@@ -370,6 +224,21 @@ const lowerings: { readonly [K in OperationName]: (o: Operations[K], to: Lowerin
     update(op.SGD, o, [o.velocity], [new Float(o.momentum)], to);
   },
 };
+
+/** How threads share a cell's forward step: by rows of the batch or, as they share the product before it, by hidden units. */
+function forwardStep(
+  { rows, columns: H }: Matrix,
+  gates: Matrix,
+  to: Lowering,
+): { share: Share; shape: number[]; read: (m: Matrix) => Place; write: (m: Matrix) => Place } {
+  const byColumns = to.columnGroups(gates) > 0;
+  return {
+    share: { units: byColumns ? H / op.TILE_COLUMNS : rows },
+    shape: [rows, H, byColumns ? 1 : 0],
+    read: (matrix) => (byColumns ? to.readColumns(matrix, matrix.columns / H) : to.read(matrix)),
+    write: (matrix) => (byColumns ? to.writeColumns(matrix, matrix.columns / H) : to.write(matrix)),
+  };
+}
 
 /** An optimizer's command: what all of them start with, then their own settings. */
 function update(

@@ -10,7 +10,8 @@ import type { Engine, EngineDescription, Executable, Matrix, Program, Tensor } f
 import { planArena } from './arena.ts';
 import { shareAmongThreads } from './barriers.ts';
 import { type Command, encode, type Storage, stretches, wordCount } from './commands.ts';
-import { lower, writtenTensors } from './lower.ts';
+import { lower } from './lower.ts';
+import { writtenTensors } from './lowering.ts';
 import { EngineMemory } from './memory.ts';
 import { startWorkers } from './workers.ts';
 

@@ -1,19 +1,33 @@
 /**
  * One time step of each cell, forward beside backward. All matrices have `rows` rows (B); gates lie side by
- * side in a row, each `width` (H) wide. A row depends on no other row.
+ * side in a row, each `width` (H) wide. A row depends on no other row, and in a forward step no hidden unit on another:
+ * these compute the units [from, to).
  */
 import { loadLanes, storeLanes } from './lanes';
 import { sigmoid, tanh } from './math';
 
-/** hidden = f(preactivation); [B, H], so one run of `length` = B·H floats. f: ReLU or tanh. */
-export function rnnForward(hidden: usize, preactivation: usize, length: i32, relu: bool): void {
+/** hidden = f(preactivation); [B, H] each. f: ReLU or tanh. */
+export function rnnForward(
+  hidden: usize,
+  preactivation: usize,
+  relu: bool,
+  rows: i32,
+  width: i32,
+  from: i32,
+  to: i32,
+): void {
   const zero = f32x4.splat(0);
-  for (let i = 0; i < length; i += 4) {
-    const at = (i as usize) << 2;
-    const lanes = length - i;
-    const x = loadLanes(preactivation + at, lanes);
-    // x < 0 ? 0 : x, so that a NaN stays one.
-    storeLanes(hidden + at, relu ? f32x4.pmax(x, zero) : tanh(x), lanes);
+  const bytes = (width as usize) << 2;
+  for (let row = 0; row < rows; row++) {
+    for (let j = from; j < to; j += 4) {
+      const at = (j as usize) << 2;
+      const lanes = width - j;
+      const x = loadLanes(preactivation + at, lanes);
+      // x < 0 ? 0 : x, so that a NaN stays one.
+      storeLanes(hidden + at, relu ? f32x4.pmax(x, zero) : tanh(x), lanes);
+    }
+    preactivation += bytes;
+    hidden += bytes;
   }
 }
 
@@ -44,10 +58,12 @@ export function lstmForward(
   hidden: usize,
   rows: i32,
   width: i32,
+  from: i32,
+  to: i32,
 ): void {
   const bytes = (width as usize) << 2;
   for (let row = 0; row < rows; row++) {
-    for (let j = 0; j < width; j += 4) {
+    for (let j = from; j < to; j += 4) {
       const at = (j as usize) << 2;
       const lanes = width - j;
       const input = gates + at;
@@ -126,10 +142,12 @@ export function gruForward(
   hidden: usize,
   rows: i32,
   width: i32,
+  from: i32,
+  to: i32,
 ): void {
   const bytes = (width as usize) << 2;
   for (let row = 0; row < rows; row++) {
-    for (let j = 0; j < width; j += 4) {
+    for (let j = from; j < to; j += 4) {
       const at = (j as usize) << 2;
       const lanes = width - j;
       const input = inputGates + at;

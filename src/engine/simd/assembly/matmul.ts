@@ -47,13 +47,11 @@ export function matmul(
     let blockPanels = panels;
     for (let k = 0; k < depth; k += BLOCK_DEPTH) {
       const blockDepth = min(BLOCK_DEPTH, depth - k);
-      if (transposed) {
-        const from = a + (k as usize) * stride + ((i as usize) << 2);
-        packTilesTransposed(tiles, from, stride, blockRows, blockDepth);
-      } else {
-        const from = a + (i as usize) * stride + ((k as usize) << 2);
-        packTiles(tiles, from, stride, blockRows, blockDepth);
-      }
+      const across: usize = transposed ? 4 : stride; // from one row of A to the next
+      const along: usize = transposed ? stride : 4; // from one step of depth to the next
+      const block = a + (i as usize) * across + (k as usize) * along;
+      if (transposed) packTilesTransposed(tiles, block, stride, fullRows, blockDepth);
+      else packTiles(tiles, block, stride, fullRows, blockDepth);
       const firstDepth = k === 0;
       const add = accumulate || !firstDepth;
       const panelBytes = (blockDepth as usize) * PANEL_STEP;
@@ -80,10 +78,9 @@ export function matmul(
       for (let row = fullRows; row < blockRows; row++) {
         const at = (firstColumn as usize) << 2;
         const outRow = outRows + (row as usize) * outStride + at;
-        const tile =
-          tiles + ((fullRows / TILE_ROWS) as usize) * TILE_BYTES + (((row - fullRows) as usize) << 2);
+        const from = block + (row as usize) * across;
         const biasAt = firstDepth && bias !== 0 ? bias + at : 0;
-        rowProduct(outRow, tile, firstBlockPanel, biasAt, add, endColumn - firstColumn, blockDepth);
+        rowProduct(outRow, from, along, firstBlockPanel, biasAt, add, endColumn - firstColumn, blockDepth);
       }
       blockPanels += panelBlockBytes(blockDepth, columns);
     }

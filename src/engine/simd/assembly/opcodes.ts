@@ -16,7 +16,7 @@ export const PACK = 10;
 export const PACK_TRANSPOSED = 11;
 export const MATMUL = 12;
 export const MATMUL_TRANSPOSED = 13;
-/** The same as MATMUL, but its units are panels of columns, not rows. */
+/** The same as MATMUL, but its units are panels of columns, not rows: of each of several groups of columns. */
 export const MATMUL_BY_COLUMNS = 14;
 
 export const SUM_ROWS = 20;

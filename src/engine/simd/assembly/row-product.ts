@@ -1,15 +1,17 @@
 /** One row of A times packed panels of B: the rows that do not fill a tile of `matmul.ts`, and all of a single text. */
 import { beside, loadLanes, storeLanes } from './lanes';
 import { TILE_COLUMNS } from './opcodes';
-import { PANEL_STEP, TILE_STEP } from './pack';
+import { PANEL_STEP } from './pack';
 
 /**
- * The panels of `columns` columns from the first on, three at a time. `a` is one lane of a packed tile. A sum runs through
- * its terms in the same order as in a tile.
+ * The panels of `columns` columns from the first on, three at a time. The row's elements lie `step` bytes apart, from `a`
+ * on: they are read once for every three panels, which is less than packing them would take. A sum runs through its terms
+ * in the same order as in a tile.
  */
 export function rowProduct(
   out: usize,
   a: usize,
+  step: usize,
   panel: usize,
   bias: usize,
   accumulate: bool,
@@ -17,25 +19,22 @@ export function rowProduct(
   depth: i32,
 ): void {
   const panelBytes = (depth as usize) * PANEL_STEP;
-  let left = columns;
-  for (; left > 2 * TILE_COLUMNS; left -= 3 * TILE_COLUMNS) {
-    rowTimesThreePanels(out, a, panel, panelBytes, bias, accumulate, left);
+  for (let left = columns; left > 0; left -= 3 * TILE_COLUMNS) {
+    rowTimesThreePanels(out, a, step, panel, panelBytes, bias, accumulate, left);
     panel += 3 * panelBytes;
     out += 3 * PANEL_STEP;
     if (bias !== 0) bias += 3 * PANEL_STEP;
   }
-  for (; left > 0; left -= TILE_COLUMNS) {
-    rowTimesPanel(out, a, panel, panelBytes, bias, accumulate, left);
-    panel += panelBytes;
-    out += PANEL_STEP;
-    if (bias !== 0) bias += PANEL_STEP;
-  }
 }
 
-/** 1 row by 24 columns: as many sums as hide the time that an addition takes. See `tileProduct` for the form of the loop. */
+/**
+ * 1 row by 24 columns, or as many as are left: so many sums hide the time that an addition takes, and fewer would take no
+ * less. See `tileProduct` for the form of the loop.
+ */
 function rowTimesThreePanels(
   out: usize,
   a: usize,
+  step: usize,
   p0: usize,
   panelBytes: usize,
   bias: usize,
@@ -49,8 +48,9 @@ function rowTimesThreePanels(
   let s20 = s00;
   let s21 = s00;
   const end = p0 + panelBytes;
-  let p1 = end;
-  let p2 = p1 + panelBytes;
+  // In place of a panel that is not there, one that is; its sums are not written.
+  let p1 = columns > TILE_COLUMNS ? end : p0;
+  let p2 = columns > 2 * TILE_COLUMNS ? end + panelBytes : p0;
   while (true) {
     let x = v128.load32_splat(a);
     let left = f32x4.add(s00, f32x4.mul(x, v128.load(p0)));
@@ -65,7 +65,7 @@ function rowTimesThreePanels(
     right = f32x4.add(s21, f32x4.mul(x, v128.load(p2, 16)));
     s20 = beside(left, right);
     s21 = beside(right, left);
-    a += TILE_STEP;
+    a += step;
     if (p0 + PANEL_STEP === end) break;
     x = v128.load32_splat(a);
     left = f32x4.add(s00, f32x4.mul(x, v128.load(p0, 32)));
@@ -80,38 +80,19 @@ function rowTimesThreePanels(
     right = f32x4.add(s21, f32x4.mul(x, v128.load(p2, 48)));
     s20 = beside(left, right);
     s21 = beside(right, left);
-    a += TILE_STEP;
+    a += step;
     p0 += 2 * PANEL_STEP;
     p1 += 2 * PANEL_STEP;
     p2 += 2 * PANEL_STEP;
     if (p0 === end) break;
   }
   finishRow(out, s00, s01, bias, accumulate, columns);
+  if (columns <= TILE_COLUMNS) return;
   const bias1 = bias !== 0 ? bias + PANEL_STEP : 0;
   finishRow(out + PANEL_STEP, s10, s11, bias1, accumulate, columns - TILE_COLUMNS);
+  if (columns <= 2 * TILE_COLUMNS) return;
   const bias2 = bias !== 0 ? bias + 2 * PANEL_STEP : 0;
   finishRow(out + 2 * PANEL_STEP, s20, s21, bias2, accumulate, columns - 2 * TILE_COLUMNS);
-}
-
-/** 1 row by 8 columns. */
-function rowTimesPanel(
-  out: usize,
-  a: usize,
-  panel: usize,
-  panelBytes: usize,
-  bias: usize,
-  accumulate: bool,
-  columns: i32,
-): void {
-  let low = f32x4.splat(0);
-  let high = low;
-  for (const end = panel + panelBytes; panel !== end; panel += PANEL_STEP) {
-    const x = v128.load32_splat(a);
-    low = f32x4.add(low, f32x4.mul(x, v128.load(panel)));
-    high = f32x4.add(high, f32x4.mul(x, v128.load(panel, 16)));
-    a += TILE_STEP;
-  }
-  finishRow(out, low, high, bias, accumulate, columns);
 }
 
 /** Writes the sums of one row and 8 columns, or of as many as are left. */

@@ -11,7 +11,7 @@
 import { ARRIVED, ASLEEP, GENERATION, JOB, REFUSED } from './opcodes';
 
 /** Looks at a word before a thread goes to sleep over it: some tens of microseconds. */
-const SPINS = 20000;
+const SPINS = 100000;
 
 /** This thread, and how many walk the current list. */
 export let thread: i32 = 0;

@@ -131,19 +131,22 @@ function execute(opcode: i32, block: usize): void {
       scatterColumns(address(), address(), address(), integer(), integer(), integer(), first, count);
       break;
     case op.RNN_FORWARD:
-      rnnForward(address(), address(), count * integer(), flag());
+      shareCell();
+      rnnForward(address(), address(), flag(), rows, width, from, to);
       break;
     case op.RNN_BACKWARD:
       rnnBackward(address(), address(), address(), count * integer(), flag());
       break;
     case op.LSTM_FORWARD:
-      lstmForward(address(), address(), address(), address(), count, integer());
+      shareCell();
+      lstmForward(address(), address(), address(), address(), rows, width, from, to);
       break;
     case op.LSTM_BACKWARD:
       lstmBackward(address(), address(), address(), address(), address(), address(), count, integer());
       break;
     case op.GRU_FORWARD:
-      gruForward(address(), address(), address(), address(), count, integer());
+      shareCell();
+      gruForward(address(), address(), address(), address(), rows, width, from, to);
       break;
     case op.GRU_BACKWARD:
       gruBackward(
@@ -209,7 +212,23 @@ function execute(opcode: i32, block: usize): void {
   }
 }
 
-/** The arguments of a matrix product: this thread's rows of it, or its columns. */
+/** This thread's share of a cell's forward step: `rows` rows, `width` wide, and in each the hidden units [from, to). */
+let rows: i32 = 0;
+let width: i32 = 0;
+let from: i32 = 0;
+let to: i32 = 0;
+
+/** The first arguments of a forward step, which threads share by rows or by panels of hidden units. */
+function shareCell(): void {
+  const allRows = integer();
+  width = integer();
+  const byColumns = flag();
+  rows = byColumns ? allRows : count;
+  from = byColumns ? first * op.TILE_COLUMNS : 0;
+  to = byColumns ? from + count * op.TILE_COLUMNS : width;
+}
+
+/** The arguments of a matrix product: this thread's rows of it, or its panels of each group of columns. */
 function product(transposed: bool, byColumns: bool, block: usize): void {
   const out = address();
   let a = address();
@@ -225,22 +244,34 @@ function product(transposed: bool, byColumns: bool, block: usize): void {
   const columns = integer();
   const depth = integer();
   if (!transposed) stride = (depth as usize) << 2;
-  const rows = byColumns ? allRows : count;
-  const firstPanel = byColumns ? first : 0;
-  const panelCount = byColumns ? count : (columns + op.TILE_COLUMNS - 1) / op.TILE_COLUMNS;
-  matmul(
-    out,
-    a,
-    stride,
-    transposed,
-    panels,
-    bias,
-    accumulate,
-    rows,
-    columns,
-    depth,
-    firstPanel,
-    panelCount,
-    block,
-  );
+  let panelCount = (columns + op.TILE_COLUMNS - 1) / op.TILE_COLUMNS;
+  let firstPanel = 0;
+  let groups = 1;
+  let groupPanels = panelCount;
+  if (byColumns) {
+    groupPanels /= integer();
+    // All panels of all groups are one product.
+    if (count < groupPanels) {
+      groups = panelCount / groupPanels;
+      firstPanel = first;
+      panelCount = count;
+    }
+  }
+  for (let group = 0; group < groups; group++) {
+    matmul(
+      out,
+      a,
+      stride,
+      transposed,
+      panels,
+      bias,
+      accumulate,
+      byColumns ? allRows : count,
+      columns,
+      depth,
+      group * groupPanels + firstPanel,
+      panelCount,
+      block,
+    );
+  }
 }

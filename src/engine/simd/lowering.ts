@@ -1,0 +1,210 @@
+/**
+ * A program on its way to commands: what has been emitted so far, where the operands are, and which matrices exist in other
+ * forms (packed, transposed). Such a form is made once per replay and shared by all operations that read the same matrix,
+ * until something is written into it.
+ */
+import { type Matrix, type Operation, operands, type Program, type Tensor } from '../engine.ts';
+import * as op from './assembly/opcodes.ts';
+import { type Argument, type Command, Place, type Storage } from './commands.ts';
+
+/**
+ * What has fewer rows gives threads too little to share by rows: they share its columns, if there is enough work. A time
+ * step of a single text is then shared by hidden units, and threads wait once for each other, for h.
+ */
+export const FEW_ROWS = 8;
+
+/** Products with fewer multiplications and additions than this are not worth waiting for other threads. */
+export const SHARED_WORK = 1e5;
+
+/** Elements of an operation without rows are shared by the cache line. */
+export const LINE = 16;
+
+/** Into what units a command is divided; see `Command`. */
+export interface Share {
+  readonly units: number;
+  readonly grain?: number;
+}
+
+type Form = 'panels' | 'panels of the transpose' | 'transpose';
+
+interface Derived {
+  readonly matrix: Matrix;
+  readonly form: Form;
+  readonly place: Place;
+}
+
+/** A program as commands. */
+export interface Lowered {
+  /**
+   * Weights in the form in which kernels want them: of matrices that the program itself only reads. Once is enough, until
+   * one of `sources` changes.
+   */
+  readonly preparation: readonly Command[];
+  readonly sources: ReadonlySet<Tensor>;
+  readonly commands: readonly Command[];
+}
+
+/** Where tensors and other data that outlive a replay are stored. */
+export interface Storages {
+  of(tensor: Tensor): Storage;
+  allocate(name: string, bytes: number): Storage;
+}
+
+/** The tensors that a program leaves changed. */
+export function writtenTensors({ operations }: Program): Set<Tensor> {
+  const written = operations.flatMap(operands).filter((operand) => operand.written);
+  return new Set(written.map(({ matrix }) => matrix.tensor));
+}
+
+export class Lowering implements Lowered {
+  readonly preparation: Command[] = [];
+  readonly sources = new Set<Tensor>();
+  readonly commands: Command[] = [];
+  readonly #storages: Storages;
+  readonly #written: ReadonlySet<Tensor>;
+  readonly #temporaries = new Map<Tensor, Storage>();
+  /** H of the gates, or preactivations, of time steps that threads share by hidden units. */
+  readonly #sharedGates = new Map<Tensor, number>();
+  /** What other forms of a tensor's matrices are valid at this point of the program. */
+  readonly #derived = new Map<Tensor, Derived[]>();
+
+  constructor(program: Program, storages: Storages) {
+    this.#storages = storages;
+    this.#written = writtenTensors(program);
+    for (const operation of program.operations) {
+      const [gates = [], H = 0] = gatesOf(operation);
+      const work = gates.reduce((sum, { length }) => sum + 2 * length * H, 0);
+      if (gates[0] && gates[0].rows < FEW_ROWS && H % op.TILE_COLUMNS === 0 && work > SHARED_WORK) {
+        for (const { tensor } of gates) this.#sharedGates.set(tensor, H);
+      }
+    }
+  }
+
+  /** Into how many groups of columns a matrix falls whose hidden units threads share; 0 for others. */
+  columnGroups({ tensor, columns }: Matrix): number {
+    return columns / (this.#sharedGates.get(tensor) ?? Infinity);
+  }
+
+  emit(opcode: number, { units, grain = 1 }: Share, args: Argument[], work: number): void {
+    this.commands.push({ opcode, units, grain, arguments: args, work });
+  }
+
+  /** An operand that every unit may read anywhere. */
+  all(matrix: Matrix): Place {
+    return this.#place(matrix, 0, false);
+  }
+
+  /** An operand that every unit may read and write anywhere. */
+  anywhere(matrix: Matrix): Place {
+    return this.#place(matrix, 0, true);
+  }
+
+  /** An operand of which unit u reads the u-th `elements` elements: a row, if not said otherwise. */
+  read(matrix: Matrix, elements = matrix.columns): Place {
+    return this.#place(matrix, elements, false);
+  }
+
+  /** The same of one that the unit writes, and perhaps reads. */
+  write(matrix: Matrix, elements = matrix.columns): Place {
+    return this.#place(matrix, elements, true);
+  }
+
+  /** An operand of which unit u reads the u-th panel of columns of each group. */
+  readColumns(matrix: Matrix, columnGroups: number): Place {
+    return this.#place(matrix, 0, false, columnGroups);
+  }
+
+  /** The same of one that the unit writes, and perhaps reads. */
+  writeColumns(matrix: Matrix, columnGroups: number): Place {
+    return this.#place(matrix, 0, true, columnGroups);
+  }
+
+  #place(matrix: Matrix, elements: number, written: boolean, columnGroups = 0): Place {
+    const [offset, bytes] = [matrix.offset * 4, matrix.length * 4];
+    const unitBytes = elements * 4;
+    return new Place(this.#storage(matrix.tensor), { offset, bytes, unitBytes, columnGroups, written });
+  }
+
+  #storage(tensor: Tensor): Storage {
+    if (tensor.kind !== 'temporary') return this.#storages.of(tensor);
+    let storage = this.#temporaries.get(tensor);
+    if (!storage) {
+      storage = temporary(tensor.name, tensor.length * 4);
+      this.#temporaries.set(tensor, storage);
+    }
+    return storage;
+  }
+
+  /** B, or Bᵀ if `transposed`, packed into panels of columns. */
+  panels(b: Matrix, transposed: boolean): Place {
+    const [depth, columns] = transposed ? [b.columns, b.rows] : [b.rows, b.columns];
+    const units = Math.ceil(columns / op.TILE_COLUMNS);
+    const opcode = transposed ? op.PACK_TRANSPOSED : op.PACK;
+    const form = transposed ? 'panels of the transpose' : 'panels';
+    return this.#derive(b, form, depth * units * op.TILE_COLUMNS, (place) => {
+      const args = [place, this.all(b), depth, columns];
+      return { opcode, units, grain: 1, arguments: args, work: b.length };
+    });
+  }
+
+  transpose(matrix: Matrix): Place {
+    return this.#derive(matrix, 'transpose', matrix.length, (place) =>
+      transposition(place, this.all(matrix), matrix.rows, matrix.columns),
+    );
+  }
+
+  #derive(matrix: Matrix, form: Form, elements: number, make: (place: Place) => Command): Place {
+    const { tensor } = matrix;
+    const known = this.#derived.get(tensor) ?? [];
+    const same = known.find((derived) => derived.form === form && sameView(derived.matrix, matrix));
+    if (same) return same.place;
+    const name = `${form} of ${tensor.name}`;
+    const lasting = tensor.kind === 'parameter' && !this.#written.has(tensor);
+    const storage = lasting ? this.#storages.allocate(name, elements * 4) : temporary(name, elements * 4);
+    (lasting ? this.preparation : this.commands).push(make(new Place(storage, { written: true })));
+    if (lasting) this.sources.add(tensor);
+    const place = new Place(storage);
+    this.#derived.set(tensor, [...known, { matrix, form, place }]);
+    return place;
+  }
+
+  /** After a write: other forms of what was there are out of date. */
+  forget(written: Matrix): void {
+    const known = this.#derived.get(written.tensor);
+    if (!known) return;
+    const valid = known.filter(({ matrix }) => !overlap(matrix, written));
+    this.#derived.set(written.tensor, valid);
+  }
+}
+
+export function temporary(name: string, bytes: number): Storage {
+  return { name, bytes, temporary: true, address: 0 };
+}
+
+function sameView(x: Matrix, y: Matrix): boolean {
+  return x.offset === y.offset && x.rows === y.rows && x.columns === y.columns;
+}
+
+function overlap(x: Matrix, y: Matrix): boolean {
+  return x.offset < y.offset + y.length && y.offset < x.offset + x.length;
+}
+
+/** out [columns, rows] = inputᵀ */
+export function transposition(out: Place, input: Place, rows: number, columns: number): Command {
+  const args = [out, input, rows, columns];
+  return { opcode: op.TRANSPOSE, units: rows, grain: LINE, arguments: args, work: rows * columns };
+}
+
+/** The gates, or preactivations, of a cell's forward step, and H. */
+function gatesOf(operation: Operation): [gates: Matrix[], H: number] | [] {
+  switch (operation.op) {
+    case 'rnnForward':
+      return [[operation.preactivation], operation.hidden.columns];
+    case 'lstmForward':
+      return [[operation.gates], operation.hidden.columns];
+    case 'gruForward':
+      return [[operation.hiddenGates, operation.inputGates], operation.hidden.columns];
+    default:
+      return [];
+  }
+}
