@@ -20,15 +20,28 @@ import { parseArgs } from 'node:util';
 import { findContestants } from './race/contestants.ts';
 import { replaceBetween } from './race/markers.ts';
 import type { WorkloadResult } from './race/result.ts';
-import { measureProducts, PeakProgram, type ProductResult } from './race/roofline.ts';
+import {
+  measureProducts,
+  measureStep,
+  PeakProgram,
+  type ProductResult,
+  type StepResult,
+} from './race/roofline.ts';
 import { race } from './race/run.ts';
-import { type Conditions, fullTable, productTable, shortTable, stepTable } from './race/tables.ts';
-import { type Training, WORKLOADS } from './race/workloads.ts';
+import { measureStartUp } from './race/start-up.ts';
+import {
+  type Conditions,
+  fullTable,
+  productTable,
+  shortTable,
+  startUpTable,
+  stepTable,
+} from './race/tables.ts';
+import { WORKLOADS } from './race/workloads.ts';
 
 const ENGINE = 'simd';
 /** Whose matrix products are measured; those of W5 are smaller and like those of W4. */
 const PRODUCTS_OF = ['W1', 'W2', 'W3', 'W4'];
-const PRODUCT_ROUNDS = 3;
 /** Load average from which on the race is not alone. */
 const BUSY = 0.5;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -81,38 +94,37 @@ if (load! > BUSY)
   show(`load average ${load!.toFixed(1)}: others are at work here, and disturb those with threads most`);
 
 const results: WorkloadResult[] = [];
+for (const name of names) {
+  results.push(await race(name, WORKLOADS[name]!, contestants, numbers, (what) => show(`${name}, ${what}`)));
+}
+const steps: StepResult[] = [];
 const products: ProductResult[] = [];
 const peak = await PeakProgram.compile();
 if (!peak) show('no C compiler: the peak of the machine is not measured');
 try {
+  const options = { engine: ENGINE, threads: numbers.threads, peak, show };
   for (const name of names) {
-    const options = { ...numbers, cores, peak };
-    results.push(
-      await race(name, WORKLOADS[name]!, contestants, options, (what) => show(`${name}, ${what}`)),
-    );
-  }
-  for (const name of names.filter((each) => PRODUCTS_OF.includes(each))) {
-    const options = { engine: ENGINE, rounds: PRODUCT_ROUNDS, peak };
-    products.push(
-      ...(await measureProducts(name, WORKLOADS[name] as Training, options, (what) =>
-        show(`${name}, ${what}`),
-      )),
-    );
+    const workload = WORKLOADS[name]!;
+    if (workload.kind !== 'training') continue;
+    steps.push(await measureStep(name, workload, options));
+    if (PRODUCTS_OF.includes(name)) products.push(...(await measureProducts(name, workload, options)));
   }
 } finally {
   await peak?.remove();
 }
+const startUp = await measureStartUp(show);
 show('done');
 
 const tables = {
   'race: summary': shortTable(results, conditions, 'en'),
   'race: contestants': fullTable(results, conditions),
-  'race: steps': stepTable(results),
+  'race: steps': stepTable(steps),
   'race: products': productTable(products),
+  'race: start-up': startUpTable(startUp),
 };
 process.stdout.write(
   values.json
-    ? `${JSON.stringify({ ...conditions, ...numbers, load, results, products })}\n`
+    ? `${JSON.stringify({ ...conditions, ...numbers, load, results, steps, products, startUp })}\n`
     : Object.values(tables).join('\n'),
 );
 if (values.write) {

@@ -1,4 +1,4 @@
-/** What a race has found: medians, and ratios of medians within one workload's rounds. */
+/** What a race has found: median speeds, and the medians of what one round's speeds are of another's. */
 import { median } from '../../../src/bench/measure.ts';
 import type { Role } from './contestants.ts';
 import type { Outcome } from './rounds.ts';
@@ -11,7 +11,7 @@ export interface Result {
   readonly outcome: Outcome;
   /** Median over the rounds, characters per second; null if there is no result. */
   readonly perSecond: number | null;
-  /** charloom's median over this one. */
+  /** charloom's speed over this one's: the median over the rounds that both took part in. */
   readonly ratio: number | null;
 }
 
@@ -19,8 +19,6 @@ export interface WorkloadResult {
   readonly name: string;
   readonly workload: Workload;
   readonly results: readonly Result[];
-  /** Floating-point operations per second that the whole machine can do, measured in the same rounds. */
-  readonly peak: number | null;
 }
 
 /** Speeds that were measured, or why not: of one that failed in a later round, nothing counts. */
@@ -28,17 +26,24 @@ export function speedOf({ speeds, failure }: Outcome): number | null {
   return failure === null && speeds.length > 0 ? median(speeds) : null;
 }
 
-/** The outcomes of one workload's rounds, compared. */
+/**
+ * The outcomes of one workload's rounds, compared round by round: the machine may be half as fast in one as in the
+ * next, for all of them.
+ */
 export function compare(
   outcomes: readonly { readonly contestant: string; readonly role: Role; readonly outcome: Outcome }[],
 ): Result[] {
-  const own = outcomes.find(({ role }) => role === 'charloom');
-  const ownSpeed = own ? speedOf(own.outcome) : null;
+  const own = outcomes.find(({ role }) => role === 'charloom')?.outcome;
   return outcomes.map((each) => {
     const perSecond = speedOf(each.outcome);
-    const ratio = ownSpeed !== null && perSecond !== null ? ownSpeed / perSecond : null;
-    return { ...each, perSecond, ratio };
+    const comparable = own && speedOf(own) !== null && perSecond !== null;
+    return { ...each, perSecond, ratio: comparable ? medianRatio(own.speeds, each.outcome.speeds) : null };
   });
+}
+
+/** The median of a[i] / b[i], as far as both go. */
+export function medianRatio(a: readonly number[], b: readonly number[]): number {
+  return median(a.slice(0, b.length).map((speed, round) => speed / b[round]!));
 }
 
 /** The fastest with this role, if any has a result. */

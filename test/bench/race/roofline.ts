@@ -7,22 +7,45 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { layerProducts, type Product, trainingFlops } from '../../../src/bench/products.ts';
 import { LanguageModel } from '../../../src/model/language-model.ts';
+import type { Command } from './contestant-process.ts';
 import { charloomCommand } from './contestants.ts';
-import { speedOf } from './result.ts';
-import { alternate, type Entry } from './rounds.ts';
+import { medianRatio, speedOf } from './result.ts';
+import { alternate, type Entry, type Outcome } from './rounds.ts';
 import type { Training } from './workloads.ts';
 
-/** Each figure of this table is one of many: short rounds. */
-const SECONDS = 0.2;
+/** Many short rounds: the peak of a machine with neighbours is another one every few seconds. */
+const ROUNDS = 9;
+const SECONDS = 0.15;
 const LIMIT_SECONDS = 60;
 
-export interface ProductResult {
+/** A piece of work against the peak. */
+export interface Share {
+  /** Floating-point operations per second; null if there is no result. */
+  readonly perSecond: number | null;
+  /** Of as many threads, in the same rounds. */
+  readonly peak: number | null;
+  /** The median over the rounds of what the work did of the peak just before and after it. */
+  readonly ofPeak: number | null;
+  /** The fastest round of the work over the fastest of the peak: neighbours on the machine only ever slow things down. */
+  readonly fastestOfPeak: number | null;
+}
+
+export interface StepResult extends Share {
+  readonly workload: string;
+  readonly training: Training;
+}
+
+export interface ProductResult extends Share {
   readonly workload: string;
   readonly product: Product;
-  /** Floating-point operations per second, on one thread; null if there is no result. */
-  readonly perSecond: number | null;
-  /** Of one thread, in the same rounds. */
-  readonly peak: number | null;
+}
+
+export interface RooflineOptions {
+  readonly engine: string;
+  /** Of the training steps; products are measured on one. */
+  readonly threads: number;
+  readonly peak: PeakProgram | null;
+  readonly show: (what: string) => void;
 }
 
 /** The program that measures the peak. */
@@ -37,7 +60,15 @@ export class PeakProgram {
   static async compile(): Promise<PeakProgram | null> {
     const folder = await mkdtemp(path.join(tmpdir(), 'charloom-peak-'));
     const source = fileURLToPath(new URL('peak.c', import.meta.url));
-    const flags = ['-O2', '-ffp-contract=off', '-pthread', source, '-o', path.join(folder, 'peak')];
+    const flags = [
+      '-O2',
+      '-march=native',
+      '-ffp-contract=off',
+      '-pthread',
+      source,
+      '-o',
+      path.join(folder, 'peak'),
+    ];
     try {
       await promisify(execFile)(process.env.CC ?? 'cc', flags);
       return new PeakProgram(folder);
@@ -47,7 +78,7 @@ export class PeakProgram {
     }
   }
 
-  entry(threads: number, rounds: number): Entry {
+  entry(threads: number, rounds: number, seconds = SECONDS): Entry {
     const command = {
       program: path.join(this.#folder, 'peak'),
       arguments: [String(threads)],
@@ -57,7 +88,7 @@ export class PeakProgram {
       name: `peak, threads: ${threads}`,
       command,
       rounds,
-      seconds: SECONDS,
+      seconds,
       limitSeconds: LIMIT_SECONDS,
     };
   }
@@ -67,27 +98,73 @@ export class PeakProgram {
   }
 }
 
+/** Measures the training step of a workload in alternation with the peak of as many threads. */
+export async function measureStep(
+  workload: string,
+  training: Training,
+  options: RooflineOptions,
+): Promise<StepResult> {
+  const command = charloomCommand(options.engine, options.threads, training);
+  const share = await measureShare(`${workload}, training`, command, options.threads, options);
+  const flops = (perCharacter: number | null): number | null =>
+    perCharacter === null ? null : perCharacter * flopsPerCharacter(training);
+  return {
+    workload,
+    training,
+    perSecond: flops(share.perSecond),
+    peak: share.peak,
+    ofPeak: flops(share.ofPeak),
+    fastestOfPeak: flops(share.fastestOfPeak),
+  };
+}
+
 /** Measures the products of one layer of a workload, each in alternation with the peak of one thread. */
 export async function measureProducts(
   workload: string,
   training: Training,
-  options: { readonly engine: string; readonly rounds: number; readonly peak: PeakProgram | null },
-  show: (what: string) => void,
+  options: RooflineOptions,
 ): Promise<ProductResult[]> {
-  const { engine, rounds, peak } = options;
   const products = layerProducts(modelOf(training), training.batchSize, training.sequenceLength);
-  const entries = products.map((product, i): Entry => {
-    const command = charloomCommand(engine, 1, { ...training, kind: 'product', product: i });
-    return { name: product.name, command, rounds, seconds: SECONDS, limitSeconds: LIMIT_SECONDS };
-  });
-  const outcomes = await alternate([...(peak ? [peak.entry(1, rounds)] : []), ...entries], show);
-  const ofPeak = peak ? speedOf(outcomes.shift()!) : null;
-  return products.map((product, i) => ({
-    workload,
-    product,
-    perSecond: speedOf(outcomes[i]!),
-    peak: ofPeak,
-  }));
+  const results: ProductResult[] = [];
+  for (const [i, product] of products.entries()) {
+    const command = charloomCommand(options.engine, 1, { ...training, kind: 'product', product: i });
+    const share = await measureShare(`${workload}, ${product.name}`, command, 1, options);
+    results.push({ workload, product, ...share });
+  }
+  return results;
+}
+
+/** Work by work's own measure: its amount per second, and that over the peak. */
+async function measureShare(
+  name: string,
+  command: Command,
+  threads: number,
+  { peak, show }: RooflineOptions,
+): Promise<Share> {
+  show(name);
+  const work = { name, command, rounds: ROUNDS, seconds: SECONDS, limitSeconds: LIMIT_SECONDS };
+  const quiet = (): void => {};
+  if (!peak) {
+    const [outcome] = await alternate([work], quiet);
+    return { perSecond: speedOf(outcome!), peak: null, ofPeak: null, fastestOfPeak: null };
+  }
+  const [before, outcome] = await alternate([peak.entry(threads, ROUNDS + 1), work], quiet);
+  return shareOf(outcome!, before!);
+}
+
+/** The peak has one round more: the work of round i stands between its rounds i and i + 1. */
+export function shareOf(work: Outcome, peak: Outcome): Share {
+  const [perSecond, peakSpeed] = [speedOf(work), speedOf(peak)];
+  if (perSecond === null || peakSpeed === null) {
+    return { perSecond, peak: peakSpeed, ofPeak: null, fastestOfPeak: null };
+  }
+  const around = work.speeds.map((_, round) => (peak.speeds[round]! + peak.speeds[round + 1]!) / 2);
+  return {
+    perSecond,
+    peak: peakSpeed,
+    ofPeak: medianRatio(work.speeds, around),
+    fastestOfPeak: Math.max(...work.speeds) / Math.max(...peak.speeds),
+  };
 }
 
 /**

@@ -1,7 +1,6 @@
 /** Races the contestants at one workload. */
 import type { Contestant } from './contestants.ts';
-import { compare, speedOf, type WorkloadResult } from './result.ts';
-import type { PeakProgram } from './roofline.ts';
+import { compare, type WorkloadResult } from './result.ts';
 import { alternate, type Outcome } from './rounds.ts';
 import type { Workload } from './workloads.ts';
 
@@ -14,20 +13,16 @@ export interface RaceOptions {
   readonly rounds: number;
   /** Of each round, for each contestant. */
   readonly seconds: number;
-  /** Threads that the machine can run at once. */
-  readonly cores: number;
 }
 
-/** All contestants that can do the workload, those that are not installed included, and the machine's peak. */
+/** All contestants that can do the workload, those that are not installed included. */
 export async function race(
   name: string,
   workload: Workload,
   contestants: readonly Contestant[],
-  options: RaceOptions & { readonly peak: PeakProgram | null },
+  { rounds, seconds }: RaceOptions,
   show: (what: string) => void,
 ): Promise<WorkloadResult> {
-  const { rounds, seconds, cores } = options;
-  const peak = workload.kind === 'training' ? (options.peak?.entry(cores, rounds) ?? null) : null;
   const taking = contestants.flatMap((contestant) => {
     const command = contestant.command(name, workload);
     return command ? [{ contestant, command }] : [];
@@ -41,8 +36,7 @@ export async function race(
       seconds,
       limitSeconds: LIMIT_SECONDS,
     }));
-  const outcomes = await alternate([...entries, ...(peak ? [peak] : [])], show);
-  const peakSpeed = peak ? speedOf(outcomes.pop()!) : null;
+  const outcomes = await alternate(entries, show);
   const results = compare(
     taking.map(({ contestant }) => ({
       contestant: contestant.name,
@@ -50,7 +44,7 @@ export async function race(
       outcome: contestant.missing === null ? outcomes.shift()! : notInstalled(contestant.missing),
     })),
   );
-  return { name, workload, results, peak: peakSpeed };
+  return { name, workload, results };
 }
 
 function notInstalled(why: string): Outcome {

@@ -2,7 +2,8 @@
 import { productFlops } from '../../../src/bench/products.ts';
 import { bytes, count } from '../../../src/cli/terminal/format.ts';
 import { best, type Result, type WorkloadResult } from './result.ts';
-import { flopsPerCharacter, type ProductResult } from './roofline.ts';
+import { flopsPerCharacter, type ProductResult, type Share, type StepResult } from './roofline.ts';
+import type { StartUpResult } from './start-up.ts';
 import { describeWorkload } from './workloads.ts';
 
 /** What was measured where, for the line above each table. */
@@ -84,40 +85,52 @@ many there were, and how far the slowest and the fastest of them lie apart, in p
 ${markdown([header, ...rows])}`;
 }
 
-/** Training against the peak of the whole machine. */
-export function stepTable(results: readonly WorkloadResult[]): string {
-  const rows = results.flatMap(({ name, workload, results, peak }) => {
-    const own = best(results, 'charloom');
-    if (workload.kind !== 'training') return [];
-    const perCharacter = flopsPerCharacter(workload);
-    const perSecond = own ? own.perSecond! * perCharacter : null;
-    return [
-      [
-        `${name}: ${describeWorkload(workload)}`,
-        count(perCharacter),
-        gigaflops(perSecond),
-        gigaflops(peak),
-        percent(perSecond, peak),
-      ],
-    ];
-  });
-  return markdown([['workload', 'FLOP/character', 'GFLOP/s', 'peak, all cores', 'of the peak'], ...rows]);
+/** Training against the peak of as many threads. */
+export function stepTable(steps: readonly StepResult[]): string {
+  const rows = steps.map(({ workload, training, ...share }) => [
+    `${workload}: ${describeWorkload(training)}`,
+    count(flopsPerCharacter(training)),
+    ...shareCells(share),
+  ]);
+  return markdown([['workload', 'FLOP/character', 'GFLOP/s', 'peak, all threads', ...SHARES], ...rows]);
 }
 
 /** Matrix products against the peak of one thread. */
 export function productTable(products: readonly ProductResult[]): string {
-  const rows = products.map(({ workload, product, perSecond, peak }) => [
+  const rows = products.map(({ workload, product, ...share }) => [
     workload,
     product.name,
     `[${product.rows}, ${product.depth}] x [${product.depth}, ${product.columns}]`,
     count(productFlops(product)),
-    gigaflops(perSecond),
-    gigaflops(peak),
-    percent(perSecond, peak),
+    ...shareCells(share),
   ]);
-  const header = ['of', 'product', 'shape', 'FLOP', 'GFLOP/s', 'peak, one thread', 'of the peak'];
+  const header = ['of', 'product', 'shape', 'FLOP', 'GFLOP/s', 'peak, one thread', ...SHARES];
   return markdown([header, ...rows]);
 }
+
+const SHARES = ['of the peak', 'fastest rounds'];
+
+function shareCells({ perSecond, peak, ofPeak, fastestOfPeak }: Share): string[] {
+  const percent = (share: number): string => `${Math.round(100 * share)}%`;
+  return [
+    figure(perSecond, gigaflops),
+    figure(peak, gigaflops),
+    figure(ofPeak, percent),
+    figure(fastestOfPeak, percent),
+  ];
+}
+
+/** How long it takes from the start of a process to the first byte that it prints. */
+export function startUpTable(results: readonly StartUpResult[]): string {
+  const rows = results.map(({ name, seconds, beyondNode }) => [
+    name,
+    figure(seconds, milliseconds),
+    figure(beyondNode, milliseconds),
+  ]);
+  return markdown([['process', 'first byte after', 'beyond an empty Node.js process'], ...rows]);
+}
+
+const milliseconds = (seconds: number): string => `${Math.round(1000 * seconds)} ms`;
 
 function ratio(result: Result | undefined): string {
   return figure(result?.ratio, (value) => value.toFixed(value < 10 ? 2 : 0));
@@ -129,12 +142,7 @@ function spread({ perSecond, outcome: { speeds } }: Result): string {
   return `${speeds.length} (${Math.round(100 * range)}%)`;
 }
 
-const gigaflops = (perSecond: number | null): string =>
-  figure(perSecond, (value) => (value / GIGA).toFixed(1));
-
-function percent(perSecond: number | null, peak: number | null): string {
-  return perSecond === null || peak === null ? NONE : `${Math.round((100 * perSecond) / peak)}%`;
-}
+const gigaflops = (perSecond: number): string => (perSecond / GIGA).toFixed(1);
 
 function figure(value: number | null | undefined, show: (value: number) => string): string {
   return value === null || value === undefined ? NONE : show(value);
