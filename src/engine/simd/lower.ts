@@ -28,7 +28,7 @@ import {
 const TRANSPOSE_SHARE = 1 / 4;
 
 /** A larger product is several commands, so that none keeps signals and timers waiting for long. */
-const COMMAND_WORK = 5e8;
+const COMMAND_WORK = 1e9;
 
 /** All of it is one thread's work. */
 const ALONE: Share = { units: 1 };
