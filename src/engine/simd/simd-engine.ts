@@ -43,7 +43,7 @@ interface Prepared {
 }
 
 /** Signals and timers wait for at most about this long, in milliseconds. */
-const BREATH = 40;
+const BREATH = 25;
 
 /** One WebAssembly memory with all tensors, and the kernels that walk command lists in it. */
 export class SimdEngine implements Engine {
