@@ -78,7 +78,7 @@ describe('off a terminal', { concurrency: 4 }, () => {
       /^text .+\ncharacters .+\n(.+\n){3}speed .+\n$/,
       /^reading the text …\n1 of 150 characters are not in .+\n$/,
     ],
-    [['info', 'run'], /^model +LSTM, 1 x 8, .+\n(.+\n)+$/, /^$/],
+    [['info', 'run'], /^model +GRU, 1 x 8, .+\n(.+\n)+$/, /^$/],
     [
       ['devices'],
       /^DEVICE +AVAILABLE +DETAIL\nsimd +yes .+\ngpu\.js:webgpu +(no .+|yes .+(\n +.+){2})\n(gpu\.js:(webasm|cpu) +yes .+\n){2}reference +yes .+\nnative +no .+\n$/,

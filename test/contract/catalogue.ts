@@ -136,6 +136,8 @@ function* products(): Generator<Draft> {
     [1, 513, 130],
     [3, 300, 37],
     [6, 256, 24],
+    [7, 257, 203],
+    [5, 700, 65],
     [67, 257, 31],
     [130, 600, 12],
     [50, 128, 512],
@@ -192,7 +194,8 @@ function* gathers(): Generator<Draft> {
 }
 
 function* cells(): Generator<Draft> {
-  for (const [rows, width] of SHAPES) {
+  // Few rows of a wide layer too: threads share its hidden units.
+  for (const [rows, width] of [...SHAPES, [1, 168], [3, 128]] as const) {
     const title = `[${rows}, ${width}]`;
     const hidden = () => uniform(rows, width);
     const wide = (gates: number) => uniform(rows, gates * width, -4, 4);

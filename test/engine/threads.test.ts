@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
-import { declare, type Engine, type Matrix } from '../../src/engine/engine.ts';
+import { declare, type Engine, Matrix } from '../../src/engine/engine.ts';
 import { openEngine } from '../../src/engine/open.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
 import { SimdEngine } from '../../src/engine/simd/simd-engine.ts';
@@ -31,6 +31,9 @@ const MODELS: Record<string, Partial<Settings & ModelConfig>> = {
   },
   'RNN, squared error, momentum': { cell: 'rnn', layers: 3, loss: 'mse', optimizer: 'sgd' },
   'more rows than one block of a sum': { cell: 'gru', layers: 1, hidden: 96, batchSize: 48 },
+  'three texts, shared by hidden units on the way forward': { cell: 'lstm', hidden: 168, batchSize: 3 },
+  'two texts, a width that is no whole number of panels': { cell: 'gru', hidden: 150, batchSize: 2 },
+  'seven texts': { cell: 'rnn', layers: 2, hidden: 208, batchSize: 7 },
 };
 
 /** Everything that three training steps leave behind, and the commands of one. */
@@ -91,7 +94,7 @@ describe('threads', () => {
   for (const [cell, B] of [
     ['lstm', 1],
     ['gru', 1],
-    ['rnn', 5],
+    ['rnn', 3],
   ] as const) {
     it(`share the hidden units of a few texts, waiting once a step: ${cell}, B = ${B}`, async () => {
       // More than two panels of columns a thread, and shares of different sizes.
@@ -127,6 +130,53 @@ describe('threads', () => {
       for (const count of barriers.slice(1)) assert.equal(count - barriers[0]!, 2 * 10);
     });
   }
+
+  it('leave alone what is mostly one row after the other, and narrow: one text, an LSTM 2x64', async () => {
+    const settings = { ...PRESETS['char-rnn']!.settings, hidden: 64, vocabulary: 65 };
+    const model = new LanguageModel(settings);
+    const recorder = new Recorder('evaluation');
+    const ids = declare('ids', 'input', 256, 1, 'i32');
+    model.recordForward(recorder, { ids, state: model.declareState(1) });
+    const program = recorder.finish();
+    const engines = [await SimdEngine.open({ threads: 1 }), await SimdEngine.open({ threads: 2 })];
+    const [alone, shared] = engines.map((engine) => engine.prepare(program).dispatches);
+    assert.equal(shared, alone);
+  });
+
+  it('compute what the reference does where two cells of different widths use one tensor', async () => {
+    // Nothing that the models record, but the contract allows it: 168 and 100 hidden units, and a product.
+    const gates = declare('gates', 'state', 1, 4 * 168);
+    const [narrowGates, product] = [new Matrix(gates.tensor, 0, 1, 400), new Matrix(gates.tensor, 0, 1, 250)];
+    const [a, b] = [declare('a', 'input', 1, 300), declare('b', 'parameter', 300, 250)];
+    const outputs = [168, 100].flatMap((H) => [
+      declare('cell', 'state', 1, H),
+      declare('hidden', 'state', 1, H),
+    ]);
+    const previous = [168, 100].map((H) => declare('previousCell', 'input', 1, H));
+    const recorder = new Recorder('two widths');
+    recorder.add('matmul', { out: product, a, b });
+    for (const [i, matrix] of [gates, narrowGates].entries()) {
+      const [cell, hidden] = [outputs[2 * i]!, outputs[2 * i + 1]!];
+      recorder.add('lstmForward', { gates: matrix, previousCell: previous[i]!, cell, hidden });
+    }
+    const program = recorder.finish();
+    const results: number[][] = [];
+    for (const engine of [await openEngine('reference', {}), await SimdEngine.open({ threads: 2 })]) {
+      for (const matrix of [gates, a, b, ...previous]) {
+        engine.write(
+          matrix,
+          Float32Array.from({ length: matrix.length }, (_, i) => Math.sin(i)),
+        );
+      }
+      await engine.prepare(program).run();
+      const read = await Promise.all(outputs.map((matrix) => engine.read(matrix)));
+      results.push(read.flatMap((values) => [...values]));
+      await engine.close();
+    }
+    for (const [i, value] of results[0]!.entries()) {
+      assert.ok(Math.abs(results[1]![i]! - value) < 1e-5, `element ${i}: ${results[1]![i]}, not ${value}`);
+    }
+  });
 
   it('refuse an id out of range that any of them meets, and go on', async () => {
     const engine = await SimdEngine.open({ threads: 3 });

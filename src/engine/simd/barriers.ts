@@ -21,7 +21,8 @@ const SHARED_WORK = 1e5;
 /**
  * The commands with barriers between those that depend on each other across threads; undefined if the threads would
  * spend more time on waiting for each other than on the commands, or if most of the work is one thread's anyway, as in
- * the time loop of a single text: every barrier is a risk of waiting for a thread that another program has displaced.
+ * the time loop of a single text and a narrow layer: every barrier is a risk of waiting for a thread that another program
+ * has displaced.
  */
 export function shareAmongThreads(commands: readonly Command[]): Command[] | undefined {
   const total = (some: readonly Command[]): number => some.reduce((sum, { work }) => sum + work, 0);
@@ -63,6 +64,7 @@ function covers(earlier: Use, later: Use): boolean {
     x.offset === y.offset &&
     x.bytes === y.bytes &&
     x.unitBytes === y.unitBytes &&
+    x.rowBytes === y.rowBytes &&
     x.columnGroups === y.columnGroups &&
     x.written === y.written &&
     earlier.units === later.units &&
@@ -79,6 +81,10 @@ function conflicts(earlier: Use, later: Use): boolean {
   if (earlier.units <= earlier.grain && later.units <= later.grain) return false;
   const sameUnits = x.offset === y.offset && earlier.units === later.units && earlier.grain === later.grain;
   const sameRows = x.unitBytes > 0 && x.unitBytes === y.unitBytes;
-  const sameColumns = x.columnGroups > 0 && x.columnGroups === y.columnGroups && x.bytes === y.bytes;
+  const sameColumns =
+    x.columnGroups > 0 &&
+    x.columnGroups === y.columnGroups &&
+    x.rowBytes === y.rowBytes &&
+    x.bytes === y.bytes;
   return !(sameUnits && (sameRows || sameColumns));
 }

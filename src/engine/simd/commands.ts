@@ -16,14 +16,15 @@ export interface Storage {
 /**
  * An operand: bytes of a storage, and what each thread that shares in the command does with them. If `unitBytes` is
  * above 0, unit u of the command touches the `unitBytes` bytes from `offset + u · unitBytes` on and no others; if
- * `columnGroups` is, all rows of the u-th panel of columns in each of so many equal groups of columns; if both are 0, any
- * unit may touch all of them.
+ * `columnGroups` is, in all rows (`rowBytes` long) the u-th panel of columns of each of so many equal groups of columns; if
+ * both are 0, any unit may touch all of them.
  */
 export class Place {
   readonly storage: Storage;
   readonly offset: number;
   readonly bytes: number;
   readonly unitBytes: number;
+  readonly rowBytes: number;
   readonly columnGroups: number;
   readonly written: boolean;
 
@@ -33,6 +34,7 @@ export class Place {
       offset = 0,
       bytes = storage.bytes - offset,
       unitBytes = 0,
+      rowBytes = 0,
       columnGroups = 0,
       written = false,
     }: Partial<Place> = {},
@@ -41,6 +43,7 @@ export class Place {
     this.offset = offset;
     this.bytes = bytes;
     this.unitBytes = unitBytes;
+    this.rowBytes = rowBytes;
     this.columnGroups = columnGroups;
     this.written = written;
   }

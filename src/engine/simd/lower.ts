@@ -77,7 +77,7 @@ const lowerings: { readonly [K in OperationName]: (o: Operations[K], to: Lowerin
     const flags = [bias ? to.all(bias) : NOWHERE, accumulate ? 1 : 0];
     const panels = to.panels(b, transposeB ?? false);
     const gates = to.columnGroups(out);
-    if (!transposeA && (gates > 0 || (out.rows < FEW_ROWS && work > SHARED_WORK))) {
+    if (!transposeA && out.rows < FEW_ROWS && (gates > 0 || work > SHARED_WORK)) {
       const groups = Math.max(1, gates);
       const share = { units: Math.ceil(out.columns / groups / op.TILE_COLUMNS) };
       const shape = [out.rows, out.columns, depth, groups];
@@ -231,7 +231,7 @@ function forwardStep(
   gates: Matrix,
   to: Lowering,
 ): { share: Share; shape: number[]; read: (m: Matrix) => Place; write: (m: Matrix) => Place } {
-  const byColumns = to.columnGroups(gates) > 0;
+  const byColumns = to.columnGroups(gates, H) > 0;
   return {
     share: { units: byColumns ? H / op.TILE_COLUMNS : rows },
     shape: [rows, H, byColumns ? 1 : 0],

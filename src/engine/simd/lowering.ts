@@ -13,8 +13,10 @@ import { type Argument, type Command, Place, type Storage } from './commands.ts'
  */
 export const FEW_ROWS = 8;
 
-/** Products with fewer multiplications and additions than this are not worth waiting for other threads. */
-export const SHARED_WORK = 1e5;
+/** Multiplications and additions of a product from which on threads share its columns. */
+export const SHARED_WORK = 4e5;
+/** The same of a time step that has less than a tile of rows: then the other way is one thread, or single rows. */
+const SHARED_STEP_WORK = 1e5;
 
 /** Elements of an operation without rows are shared by the cache line. */
 export const LINE = 16;
@@ -63,7 +65,7 @@ export class Lowering implements Lowered {
   readonly #storages: Storages;
   readonly #written: ReadonlySet<Tensor>;
   readonly #temporaries = new Map<Tensor, Storage>();
-  /** H of the gates, or preactivations, of time steps that threads share by hidden units. */
+  /** H of the gates, or preactivations, of time steps that threads share by hidden units; 0 if they do not after all. */
   readonly #sharedGates = new Map<Tensor, number>();
   /** What other forms of a tensor's matrices are valid at this point of the program. */
   readonly #derived = new Map<Tensor, Derived[]>();
@@ -73,16 +75,16 @@ export class Lowering implements Lowered {
     this.#written = writtenTensors(program);
     for (const operation of program.operations) {
       const [gates = [], H = 0] = gatesOf(operation);
-      const work = gates.reduce((sum, { length }) => sum + 2 * length * H, 0);
-      if (gates[0] && gates[0].rows < FEW_ROWS && H % op.TILE_COLUMNS === 0 && work > SHARED_WORK) {
-        for (const { tensor } of gates) this.#sharedGates.set(tensor, H);
+      for (const { tensor } of gates) {
+        const shares = sharesUnits(gates[0]!, H) && (this.#sharedGates.get(tensor) ?? H) === H;
+        this.#sharedGates.set(tensor, shares ? H : 0);
       }
     }
   }
 
-  /** Into how many groups of columns a matrix falls whose hidden units threads share; 0 for others. */
-  columnGroups({ tensor, columns }: Matrix): number {
-    return columns / (this.#sharedGates.get(tensor) ?? Infinity);
+  /** Into how many groups of H columns the gates of a step fall whose hidden units threads share; 0 for all else. */
+  columnGroups({ tensor, columns }: Matrix, H = this.#sharedGates.get(tensor) ?? 0): number {
+    return H > 0 && H === this.#sharedGates.get(tensor) && columns % H === 0 ? columns / H : 0;
   }
 
   emit(opcode: number, { units, grain = 1 }: Share, args: Argument[], work: number): void {
@@ -122,7 +124,9 @@ export class Lowering implements Lowered {
   #place(matrix: Matrix, elements: number, written: boolean, columnGroups = 0): Place {
     const [offset, bytes] = [matrix.offset * 4, matrix.length * 4];
     const unitBytes = elements * 4;
-    return new Place(this.#storage(matrix.tensor), { offset, bytes, unitBytes, columnGroups, written });
+    const rowBytes = matrix.columns * 4;
+    const storage = this.#storage(matrix.tensor);
+    return new Place(storage, { offset, bytes, unitBytes, rowBytes, columnGroups, written });
   }
 
   #storage(tensor: Tensor): Storage {
@@ -193,6 +197,13 @@ function overlap(x: Matrix, y: Matrix): boolean {
 export function transposition(out: Place, input: Place, rows: number, columns: number): Command {
   const args = [out, input, rows, columns];
   return { opcode: op.TRANSPOSE, units: rows, grain: LINE, arguments: args, work: rows * columns };
+}
+
+/** Whether threads are to share a time step with these gates by hidden units. */
+function sharesUnits({ rows, length }: Matrix, H: number): boolean {
+  const work = 2 * length * H;
+  const least = rows < op.TILE_ROWS ? SHARED_STEP_WORK : SHARED_WORK;
+  return rows < FEW_ROWS && H % op.TILE_COLUMNS === 0 && work > least;
 }
 
 /** The gates, or preactivations, of a cell's forward step, and H. */

@@ -10,7 +10,7 @@
  */
 import { ARRIVED, ASLEEP, GENERATION, JOB, REFUSED } from './opcodes';
 
-/** Looks at a word before a thread goes to sleep over it: some tens of microseconds. */
+/** Looks at a word before a thread goes to sleep over it: about a tenth of a millisecond. */
 const SPINS = 100000;
 
 /** This thread, and how many walk the current list. */
