@@ -19,10 +19,11 @@ export interface BenchShape {
 }
 
 /**
- * The name of a preset, or LAYERSxHIDDEN[@BATCHxLENGTH] with the other settings of the preset `default`.
+ * The name of a preset, or LAYERSxHIDDEN[@BATCHxLENGTH] with the other settings of the preset `default`; `cell` replaces
+ * the preset's.
  * @throws CharloomError USAGE if `text` is neither, or a size is out of range
  */
-export function parseShape(text: string, cell: CellName): BenchShape {
+export function parseShape(text: string, cell?: CellName): BenchShape {
   const preset = Object.hasOwn(PRESETS, text) ? PRESETS[text]!.settings : undefined;
   const sizes = /^(\d+)x(\d+)(?:@(\d+)x(\d+))?$/.exec(text)?.slice(1);
   if (!preset && !sizes) {
@@ -41,7 +42,7 @@ export function parseShape(text: string, cell: CellName): BenchShape {
   const origin: Origin = { code: 'USAGE', field: (name) => `--shape ${text}: ${name}` };
   return {
     name: text,
-    model: checkModelConfig({ ...settings, cell, vocabulary: VOCABULARY }, origin),
+    model: checkModelConfig({ ...settings, cell: cell ?? settings.cell, vocabulary: VOCABULARY }, origin),
     training: checkTrainingConfig(settings, origin),
   };
 }

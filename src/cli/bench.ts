@@ -22,7 +22,7 @@ interface BenchOptions {
   readonly device?: string[];
   readonly threads?: number;
   readonly shape: string[];
-  readonly cell: CellName[];
+  readonly cell?: CellName[];
   readonly seconds: number;
   readonly json?: boolean;
 }
@@ -44,7 +44,12 @@ export function benchCommand(): Command {
         `models: presets (${presets}) or LAYERSxHIDDEN@BATCHxLENGTH, e.g. 1x512@32x64`,
       ).default(DEFAULT_SHAPES, DEFAULT_SHAPES.join(' ')),
     )
-    .addOption(new Option('--cell <names...>', 'recurrent cells').choices(CELLS).default(['lstm'], 'lstm'))
+    .addOption(
+      new Option(
+        '--cell <names...>',
+        'recurrent cells (default: that of the preset; of a shape, that of preset default)',
+      ).choices(CELLS),
+    )
     .addOption(numberOption('--seconds <n>', 'time for each figure, after a warm-up').default(1))
     .option('--json', 'print one JSON object')
     .addHelpText(
@@ -64,7 +69,8 @@ async function bench(options: BenchOptions): Promise<void> {
     { seconds: number(Number.MIN_VALUE, 3600, 'a number above 0, at most 3600') },
     { code: 'USAGE', field: flagOf },
   );
-  const shapes = options.cell.flatMap((cell) => [...new Set(options.shape)].map((s) => parseShape(s, cell)));
+  const cells = options.cell ?? [undefined];
+  const shapes = cells.flatMap((cell) => [...new Set(options.shape)].map((s) => parseShape(s, cell)));
   const engines = options.device ? await namedEngines(options.device, options) : await listEngines();
   const measured = engines.filter(
     ({ name, available }) => available && (options.device || !ONLY_IF_NAMED.includes(name)),

@@ -84,6 +84,10 @@ describe('a shape', () => {
       [charRnn.model.cell, charRnn.model.layers, charRnn.model.embedding, charRnn.training.batchSize],
       ['gru', 2, 0, 50],
     );
+    assert.deepEqual(
+      ['char-rnn', 'default'].map((name) => parseShape(name).model.cell),
+      ['lstm', 'gru'],
+    );
     const own = parseShape('3x40@7x9', 'lstm');
     assert.deepEqual(
       [own.model.layers, own.model.hidden, own.training.batchSize, own.training.sequenceLength],

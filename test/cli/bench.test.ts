@@ -71,10 +71,10 @@ describe('bench', { concurrency: 2 }, () => {
   it('shows tables on stdout, without colour, and what it does on stderr', async () => {
     const { stdout, stderr } = await succeed(['bench', ...QUICK, '--device', 'simd'], { cwd });
     assert.match(stdout, /^ENGINE +DETAIL\nsimd +\S/);
-    assert.match(stdout, /^LSTM 1x8, 2x4 +[\d.]+k? +simd( +[\d.]+[kM]?){4} +\d+ +-$/m);
-    assert.match(stdout, /^h·Wᵀ, step by step +\[2, 8\] x \[8, 32\] +[\d.]+$/m);
+    assert.match(stdout, /^GRU 1x8, 2x4 +[\d.]+k? +simd( +[\d.]+[kM]?){4} +\d+ +-$/m);
+    assert.match(stdout, /^h·Wᵀ, step by step +\[2, 8\] x \[8, 24\] +[\d.]+$/m);
     assert.ok(!stdout.includes('\x1b'));
-    assert.match(stderr, /^simd: lstm 1x8@2x4, training …$/m);
+    assert.match(stderr, /^simd: gru 1x8@2x4, training …$/m);
     assert.doesNotMatch(stderr, /Warning/);
   });
 
