@@ -2,7 +2,7 @@
 CHARLOOM = node bin/charloom.js
 RUN = runs/demo
 
-.PHONY: help demo test showcase check fix build bench race soak clean
+.PHONY: help demo test showcase check fix build bench race quality ablation soak clean
 
 help:
 	@echo 'make demo      train on a bundled play for about a minute, evaluate, sample'
@@ -12,6 +12,8 @@ help:
 	@echo 'make build     the compiled package in dist/'
 	@echo 'make bench     speed of the kernels'
 	@echo 'make race      speed against other libraries and the limit of the machine (docs/benchmarks.md)'
+	@echo 'make quality   how good a model the default settings make of a text in 3 and 10 minutes (ARGS=TEXT)'
+	@echo 'make ablation  what each of the default settings is worth on a text (ARGS=TEXT; hours)'
 	@echo 'make soak      long runs that must not hold on to memory'
 	@echo 'make showcase  what each cell can learn of texts with a known continuation'
 	@echo 'make clean     remove everything that was made'
@@ -44,10 +46,17 @@ showcase: node_modules/.installed
 
 bench: node_modules/.installed
 	node --import tsx test/bench/simd-matmul.ts
+	node --import tsx test/bench/step-profile.ts
 	node --import tsx test/bench/gpu-matmul.ts
 
 race: build
 	node --import tsx test/bench/race.ts $(ARGS)
+
+quality: build
+	node --import tsx test/bench/quality.ts $(ARGS)
+
+ablation: build
+	node --import tsx test/bench/ablation.ts $(ARGS)
 
 soak: node_modules/.installed
 	node --import tsx test/soak/gpu-memory.ts

@@ -1,6 +1,6 @@
 /**
- * What each setting of the default preset is worth: `node --import tsx test/bench/ablation.ts TEXT`, or
- * `make ablation ARGS=TEXT` after nothing else, with
+ * What each setting of the default preset is worth: `make ablation ARGS='TEXT'`, or
+ * `node --import tsx test/bench/ablation.ts TEXT`, with
  *
  *     --tera N        floating-point operations of every run, in 10¹² (see below)
  *     --only A,B      only variations whose options contain one of these
