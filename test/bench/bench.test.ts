@@ -94,7 +94,7 @@ describe('a shape', () => {
       [3, 40, 7, 9],
     );
     const { training } = parseShape('3x40', 'lstm');
-    assert.deepEqual([training.batchSize, training.sequenceLength], [16, 64]);
+    assert.deepEqual([training.batchSize, training.sequenceLength], [32, 64]);
     for (const name of DEFAULT_SHAPES) assert.equal(parseShape(name, 'lstm').name, name);
   });
 

@@ -88,7 +88,7 @@ describe('exit status 65: data is wrong', { concurrency: 4 }, () => {
       'a text is too short',
       ['train', 'short.txt'],
       'has 8 characters',
-      '16 sequences of 64 needs 1040',
+      '32 sequences of 64 needs 2080',
       '--batch-size',
     ],
     [
