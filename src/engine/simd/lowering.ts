@@ -58,6 +58,7 @@ export function writtenTensors({ operations }: Program): Set<Tensor> {
   return new Set(written.map(({ matrix }) => matrix.tensor));
 }
 
+/** Collects the commands of one program, in order. */
 export class Lowering implements Lowered {
   readonly preparation: Command[] = [];
   readonly sources = new Set<Tensor>();
