@@ -11,6 +11,9 @@ import type { IdSequence } from '../text/id-sequence.ts';
 /** Symbols per replay: the input projection and the output layer are one matrix product over so many. */
 export const WINDOW = 256;
 
+/** Symbols by which each layer is behind the one below it, so that threads can be in several layers at once. */
+const STRETCH = 16;
+
 export interface Evaluation {
   /** Predicted symbols: one fewer than the text has. */
   readonly predictions: number;
@@ -36,7 +39,11 @@ export class Evaluator {
     const recorder = new Recorder('evaluation');
     this.#engine = engine;
     this.#state = model.declareState(1);
-    const { logits } = model.recordForward(recorder, { ids: this.#ids, state: this.#state });
+    const { logits } = model.recordForward(recorder, {
+      ids: this.#ids,
+      state: this.#state,
+      stretch: STRETCH,
+    });
     recordLoss(recorder, 'cross-entropy', {
       losses: this.#losses,
       logits,

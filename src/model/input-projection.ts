@@ -8,6 +8,13 @@ import type { Recorder } from '../engine/recorder.ts';
 /** Vectors [T·B, W], or ids [T·B, 1] that stand for one-hot vectors. */
 export type LayerInput = { readonly vectors: Matrix } | { readonly ids: Matrix };
 
+/** Rows [first, first + count) of an input. */
+export function sliceInput(input: LayerInput, first: number, count: number): LayerInput {
+  return 'ids' in input
+    ? { ids: input.ids.slice(first, count) }
+    : { vectors: input.vectors.slice(first, count) };
+}
+
 /** out [T·B, gates·H] = x W_ihᵀ + b_ih. */
 export function recordProjection(
   recorder: Recorder,

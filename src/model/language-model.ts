@@ -11,7 +11,7 @@ import { type Cell, cellOf } from './cells/cell.ts';
 import type { ModelConfig } from './config.ts';
 import type { LayerInput } from './input-projection.ts';
 import { declareParameters, ParameterLayout, type Weights } from './parameters.ts';
-import { type LayerForward, recordLayer } from './recurrent-layer.ts';
+import { type RecurrentLayer, recurrentLayer } from './recurrent-layer.ts';
 
 /** The carried state of B streams: per layer, one matrix [B, H] for each of the cell's states. */
 export type StreamState = readonly (readonly Matrix[])[];
@@ -21,10 +21,15 @@ export interface ForwardOptions {
   readonly ids: Matrix;
   /** Read as the initial state, overwritten with the final one. Its rows give B. */
   readonly state: StreamState;
-  /** [B, 1]: factor on each stream's initial state; see `recordLayer`. */
+  /** [B, 1]: factor on each stream's initial state; see `recurrentLayer`. */
   readonly keep?: Matrix;
   /** [1, 1] i32: draws the dropout masks; without it nothing is dropped. */
   readonly dropoutSeed?: Matrix;
+  /**
+   * Steps of a stretch. The layers become a wavefront: while one is in a stretch of the text, the one below is in the next,
+   * and nothing of either waits for the other. Without it, each layer goes through the whole text before the next one.
+   */
+  readonly stretch?: number;
 }
 
 export interface Forward {
@@ -61,11 +66,17 @@ export class LanguageModel {
     );
   }
 
-  /** Records the forward pass over the ids. T follows from the number of ids and of streams. */
-  recordForward(recorder: Recorder, { ids, state, keep, dropoutSeed }: ForwardOptions): Forward {
+  /**
+   * Records the forward pass over the ids. T follows from the number of ids and of streams.
+   * @throws RangeError for stretches and dropout together: each stretch would drop the same
+   */
+  recordForward(recorder: Recorder, options: ForwardOptions): Forward {
+    const { ids, state, keep, dropoutSeed } = options;
     const { layers, hidden: H, embedding: E, vocabulary: V, dropout: rate } = this.config;
     const B = state[0]![0]!.rows;
     const T = ids.rows / B;
+    const { stretch = T } = options;
+    if (stretch < T && dropoutSeed) throw new RangeError('no dropout in stretches');
     const weights = this.weights;
 
     // Mask stream 0 is the embedding's, l + 1 that of layer l's output. On a gradient it is its own backward.
@@ -85,13 +96,24 @@ export class LanguageModel {
       input = { vectors: drop(0, embedded) };
     }
 
-    const stack: LayerForward[] = [];
+    const stack: RecurrentLayer[] = [];
     let top!: Matrix;
-    for (let l = 0; l < layers; l++) {
-      const layer = recordLayer(recorder, this.#cell, l, weights, input, { T, B, H }, state[l]!, keep);
-      top = drop(l + 1, layer.output);
-      input = { vectors: top };
-      stack.push(layer);
+    for (let front = 0; front < T + (layers - 1) * stretch; front += stretch) {
+      const l = stack.length;
+      if (l < layers) {
+        stack.push(recurrentLayer(recorder, this.#cell, l, weights, input, { T, B, H }, state[l]!, keep));
+      }
+      const active = stack
+        .map((layer, below) => ({ layer, start: front - below * stretch }))
+        .filter(({ start }) => start < T)
+        .map(({ layer, start }) => [layer, start, Math.min(stretch, T - start)] as const)
+        .reverse();
+      for (const [layer, start, count] of active) layer.project(start, count);
+      for (const [layer, start, count] of active) layer.advance(start, count);
+      if (l < layers) {
+        top = drop(l + 1, stack[l]!.output);
+        input = { vectors: top };
+      }
     }
 
     const logits = recorder.temporary('logits', T * B, V);

@@ -8,13 +8,22 @@
 import type { Matrix } from '../engine/engine.ts';
 import type { Recorder } from '../engine/recorder.ts';
 import type { Cell } from './cells/cell.ts';
-import { type LayerInput, recordProjection, recordProjectionBackward } from './input-projection.ts';
+import {
+  type LayerInput,
+  recordProjection,
+  recordProjectionBackward,
+  sliceInput,
+} from './input-projection.ts';
 import type { Weights } from './parameters.ts';
 
-export interface LayerForward {
+export interface RecurrentLayer {
   /** h_1..h_T, [T·B, H]. */
   readonly output: Matrix;
-  /** Backpropagates; see `recordLayer`. */
+  /** Records what steps [start, start + count) need of the layer's input, W_ih x_t + b_ih, which has to be there by then. */
+  project(start: number, count: number): void;
+  /** Records these steps themselves. */
+  advance(start: number, count: number): void;
+  /** Records BPTT, after all steps. @returns ∂L/∂(initial states) */
   backward(gradients: LayerGradients): readonly Matrix[];
 }
 
@@ -28,14 +37,13 @@ export interface LayerGradients {
 }
 
 /**
- * Records layer `l` over T steps of B streams.
+ * Layer `l` over T steps of B streams, to be recorded in stretches of consecutive steps, or all at once.
  *
  * @param states the carried states [B, H] in the order of `cell.states`; read at the start, and overwritten with
  *   the states after step T−1
  * @param keep [B, 1]: what each stream's initial state is multiplied by (0 starts it afresh); all are kept if absent
- * @returns the outputs, and `backward`, which records BPTT and returns ∂L/∂(initial states)
  */
-export function recordLayer(
+export function recurrentLayer(
   recorder: Recorder,
   cell: Cell,
   l: number,
@@ -44,7 +52,7 @@ export function recordLayer(
   { T, B, H }: { T: number; B: number; H: number },
   states: readonly Matrix[],
   keep?: Matrix,
-): LayerForward {
+): RecurrentLayer {
   const sequences = cell.states.map((name) => recorder.temporary(`${name}_l${l}`, (T + 1) * B, H));
   const inputWeight = weights(`rnn.weight_ih_l${l}`);
   const steps = cell.unroll({
@@ -57,20 +65,35 @@ export function recordLayer(
     states: sequences,
   });
 
-  recordProjection(recorder, steps.inputGates, input, inputWeight, weights(`rnn.bias_ih_l${l}`));
-  sequences.forEach((sequence, i) => {
-    const initial = { out: sequence.slice(0, B), input: states[i]! };
-    if (keep) recorder.add('scaleRows', { ...initial, scale: keep });
-    else recorder.add('copy', initial);
-  });
-  for (let t = 0; t < T; t++) steps.forward(t);
-  sequences.forEach((sequence, i) => {
-    recorder.add('copy', { out: states[i]!, input: sequence.slice(T * B, B) });
-  });
-
   const hidden = sequences[0]!;
   return {
     output: hidden.slice(B, T * B),
+
+    project(start, count) {
+      const rows = [start * B, count * B] as const;
+      const gates = steps.inputGates.slice(...rows);
+      recordProjection(
+        recorder,
+        gates,
+        sliceInput(input, ...rows),
+        inputWeight,
+        weights(`rnn.bias_ih_l${l}`),
+      );
+      if (start > 0) return;
+      sequences.forEach((sequence, i) => {
+        const initial = { out: sequence.slice(0, B), input: states[i]! };
+        if (keep) recorder.add('scaleRows', { ...initial, scale: keep });
+        else recorder.add('copy', initial);
+      });
+    },
+
+    advance(start, count) {
+      for (let t = start; t < start + count; t++) steps.forward(t);
+      if (start + count < T) return;
+      sequences.forEach((sequence, i) => {
+        recorder.add('copy', { out: states[i]!, input: sequence.slice(T * B, B) });
+      });
+    },
 
     backward(gradients) {
       recorder.add('fill', { out: gradients.hidden.slice(0, B), value: 0 });

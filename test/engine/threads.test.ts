@@ -91,14 +91,15 @@ describe('threads', () => {
     assert.equal(dispatches[0], dispatches[1]);
   });
 
-  for (const [cell, B] of [
-    ['lstm', 1],
-    ['gru', 1],
-    ['rnn', 3],
+  for (const [cell, hidden, B] of [
+    ['lstm', 168, 1],
+    ['gru', 168, 1],
+    ['rnn', 280, 1],
+    ['rnn', 280, 5],
   ] as const) {
     it(`share the hidden units of a few texts, waiting once a step: ${cell}, B = ${B}`, async () => {
       // More than two panels of columns a thread, and shares of different sizes.
-      const settings = { ...PRESETS.default!.settings, cell, layers: 2, hidden: 168, vocabulary: 65 };
+      const settings = { ...PRESETS.default!.settings, cell, layers: 2, hidden, vocabulary: 65 };
       const model = new LanguageModel(settings);
       const weights = await initialWeights(settings, model.layout, new Random(7, 0));
       const barriers: number[] = [];
@@ -130,6 +131,38 @@ describe('threads', () => {
       for (const count of barriers.slice(1)) assert.equal(count - barriers[0]!, 2 * 10);
     });
   }
+
+  it('read one text in several layers at once, and leave the same bits', async () => {
+    const settings = { ...PRESETS['char-rnn']!.settings, layers: 3, vocabulary: 65 };
+    const model = new LanguageModel(settings);
+    const weights = await initialWeights(settings, model.layout, new Random(7, 0));
+    // No whole number of stretches; and the state after the text is the next one's start.
+    const text = Int32Array.from({ length: 150 }, (_, i) => (7 * i) % 65);
+    const results: Float32Array[][] = [];
+    for (const [threads, stretch] of [
+      [1, undefined],
+      [1, 16],
+      [2, 16],
+      [3, 16],
+      [4, 7],
+    ] as const) {
+      const engine = await SimdEngine.open({ threads });
+      const recorder = new Recorder('reading');
+      const ids = declare('ids', 'input', text.length, 1, 'i32');
+      const logits = declare('logits', 'state', text.length, 65);
+      const state = model.declareState(1);
+      const forward = model.recordForward(recorder, { ids, state, ...(stretch && { stretch }) });
+      recorder.add('copy', { out: logits, input: forward.logits });
+      const executable = engine.prepare(recorder.finish());
+      engine.write(model.parameters, weights);
+      engine.write(ids, text);
+      for (let times = 0; times < 2; times++) await executable.run();
+      const matrices = [logits, ...state.flat()];
+      results.push(await Promise.all(matrices.map(async (one) => Float32Array.from(await engine.read(one)))));
+      await engine.close();
+    }
+    for (const values of results.slice(1)) assert.deepEqual(values, results[0]);
+  });
 
   it('leave alone what is mostly one row after the other, and narrow: one text, an LSTM 2x64', async () => {
     const settings = { ...PRESETS['char-rnn']!.settings, hidden: 64, vocabulary: 65 };

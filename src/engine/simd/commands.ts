@@ -71,13 +71,15 @@ export interface Command {
    */
   readonly units: number;
   readonly grain: number;
+  /** The thread that takes the first run, the next ones follow; thread 0, if not said. */
+  readonly home?: number;
   readonly arguments: readonly Argument[];
   /** Multiplications and additions, roughly. */
   readonly work: number;
 }
 
-/** Words before the arguments: opcode, length, units, grain. */
-const HEAD = 4;
+/** Words before the arguments: opcode, length, units, grain, home. */
+const HEAD = 5;
 
 /** About 10 ms of work: the list may be left after each such stretch, so that signals and timers get a turn. */
 const STRETCH = 4e8;
@@ -103,6 +105,7 @@ export function encode(commands: readonly Command[], arena: number): Int32Array 
     words[at++] = commandWords(command);
     words[at++] = command.units;
     words[at++] = command.grain;
+    words[at++] = command.home ?? 0;
     for (const argument of command.arguments) {
       if (argument instanceof Float) floats[at++] = argument.value;
       else if (argument instanceof Place) {

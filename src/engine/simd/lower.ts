@@ -9,9 +9,10 @@ import {
   type Operations,
   operands,
   type Program,
+  type Tensor,
 } from '../engine.ts';
 import * as op from './assembly/opcodes.ts';
-import { type Argument, Float, NOWHERE, Place } from './commands.ts';
+import { type Argument, Float, NOWHERE, Place, type Storage } from './commands.ts';
 import {
   FEW_ROWS,
   LINE,
@@ -19,7 +20,6 @@ import {
   Lowering,
   SHARED_WORK,
   type Share,
-  type Storages,
   temporary,
   transposition,
 } from './lowering.ts';
@@ -33,9 +33,13 @@ const COMMAND_WORK = 1e9;
 /** All of it is one thread's work. */
 const ALONE: Share = { units: 1 };
 
-/** The commands of a program. */
-export function lower(program: Program, storages: Storages): Lowered {
-  const lowering = new Lowering(program, storages);
+/**
+ * The commands of a program.
+ *
+ * @param byUnits whether threads share time steps of few texts by hidden units, where that is worth it, and not by texts
+ */
+export function lower(program: Program, storageOf: (tensor: Tensor) => Storage, byUnits: boolean): Lowered {
+  const lowering = new Lowering(program, storageOf, byUnits);
   for (const operation of program.operations) {
     (lowerings[operation.op] as (o: unknown, to: Lowering) => void)(operation, lowering);
     for (const { matrix, written } of operands(operation)) if (written) lowering.forget(matrix);

@@ -43,13 +43,9 @@ export interface Lowered {
    */
   readonly preparation: readonly Command[];
   readonly sources: ReadonlySet<Tensor>;
+  /** Where the preparation leaves them: storage that outlives a replay and has no address yet. */
+  readonly prepared: readonly Storage[];
   readonly commands: readonly Command[];
-}
-
-/** Where tensors and other data that outlive a replay are stored. */
-export interface Storages {
-  of(tensor: Tensor): Storage;
-  allocate(name: string, bytes: number): Storage;
 }
 
 /** The tensors that a program leaves changed. */
@@ -62,8 +58,9 @@ export function writtenTensors({ operations }: Program): Set<Tensor> {
 export class Lowering implements Lowered {
   readonly preparation: Command[] = [];
   readonly sources = new Set<Tensor>();
+  readonly prepared: Storage[] = [];
   readonly commands: Command[] = [];
-  readonly #storages: Storages;
+  readonly #storageOf: (tensor: Tensor) => Storage;
   readonly #written: ReadonlySet<Tensor>;
   readonly #temporaries = new Map<Tensor, Storage>();
   /** H of the gates, or preactivations, of time steps that threads share by hidden units; 0 if they do not after all. */
@@ -71,9 +68,10 @@ export class Lowering implements Lowered {
   /** What other forms of a tensor's matrices are valid at this point of the program. */
   readonly #derived = new Map<Tensor, Derived[]>();
 
-  constructor(program: Program, storages: Storages) {
-    this.#storages = storages;
+  constructor(program: Program, storageOf: (tensor: Tensor) => Storage, byUnits: boolean) {
+    this.#storageOf = storageOf;
     this.#written = writtenTensors(program);
+    if (!byUnits) return;
     for (const operation of program.operations) {
       const [gates = [], H = 0] = gatesOf(operation);
       for (const { tensor } of gates) {
@@ -131,7 +129,7 @@ export class Lowering implements Lowered {
   }
 
   #storage(tensor: Tensor): Storage {
-    if (tensor.kind !== 'temporary') return this.#storages.of(tensor);
+    if (tensor.kind !== 'temporary') return this.#storageOf(tensor);
     let storage = this.#temporaries.get(tensor);
     if (!storage) {
       storage = temporary(tensor.name, tensor.length * 4);
@@ -165,9 +163,12 @@ export class Lowering implements Lowered {
     if (same) return same.place;
     const name = `${form} of ${tensor.name}`;
     const lasting = tensor.kind === 'parameter' && !this.#written.has(tensor);
-    const storage = lasting ? this.#storages.allocate(name, elements * 4) : temporary(name, elements * 4);
+    const storage: Storage = { name, bytes: elements * 4, temporary: !lasting, address: 0 };
     (lasting ? this.preparation : this.commands).push(make(new Place(storage, { written: true })));
-    if (lasting) this.sources.add(tensor);
+    if (lasting) {
+      this.prepared.push(storage);
+      this.sources.add(tensor);
+    }
     const place = new Place(storage);
     this.#derived.set(tensor, [...known, { matrix, form, place }]);
     return place;

@@ -8,11 +8,11 @@ import { setImmediate } from 'node:timers/promises';
 import { CharloomError } from '../../errors.ts';
 import type { Engine, EngineDescription, Executable, Matrix, Program, Tensor } from '../engine.ts';
 import { planArena } from './arena.ts';
-import { shareAmongThreads } from './barriers.ts';
 import { type Command, encode, type Storage, stretches, wordCount } from './commands.ts';
 import { lower } from './lower.ts';
-import { writtenTensors } from './lowering.ts';
+import { type Lowered, writtenTensors } from './lowering.ts';
 import { EngineMemory } from './memory.ts';
+import { type Schedule, schedule } from './schedule.ts';
 import { startWorkers } from './workers.ts';
 
 /** What `kernels.wasm` exports. Addresses are bytes. */
@@ -98,25 +98,33 @@ export class SimdEngine implements Engine {
 
   prepare(program: Program): Executable {
     this.#assertReady();
-    const { preparation, sources, commands } = lower(program, {
-      of: (tensor) => this.#storage(tensor),
-      allocate: (name, bytes) => this.#memory.allocate(name, bytes),
-    });
+    const { lowered, main } = this.#fastest(program);
+    for (const storage of lowered.prepared) {
+      storage.address = this.#memory.allocate(storage.name, storage.bytes).address;
+    }
+    const preparation = schedule(lowered.preparation, this.#threads);
     const prepared: Prepared = {
       program,
       preparation: this.#place(`preparation of ${program.name}`, preparation),
-      main: this.#place(`commands of ${program.name}`, commands),
-      sources,
+      main: this.#place(`commands of ${program.name}`, main),
+      sources: lowered.sources,
       written: writtenTensors(program),
       seen: -1,
     };
     return { dispatches: prepared.main.commands.length, run: () => this.#replay(prepared) };
   }
 
-  /** Shares commands among the threads, if there is enough to do, and finds memory for them and their temporaries. */
-  #place(name: string, lowered: readonly Command[]): CommandList {
-    const shared = this.#threads > 1 ? shareAmongThreads(lowered) : undefined;
-    const [commands, threads] = shared ? [shared, this.#threads] : [lowered, 1];
+  /** The commands of a program, and who does what of them: in the better of two ways to share time steps of few texts. */
+  #fastest(program: Program): { lowered: Lowered; main: Schedule } {
+    const ways = (this.#threads > 1 ? [false, true] : [false]).map((byUnits) => {
+      const lowered = lower(program, (tensor) => this.#storage(tensor), byUnits);
+      return { lowered, main: schedule(lowered.commands, this.#threads) };
+    });
+    return ways.reduce((best, way) => (way.main.time < best.main.time ? way : best));
+  }
+
+  /** Finds memory for commands and their temporaries. */
+  #place(name: string, { commands, threads }: Schedule): CommandList {
     this.#memory.reserveArena(planArena(commands, threads));
     const storage = this.#memory.allocate(name, wordCount(commands) * 4);
     return { commands, storage, cuts: stretches(commands), threads, arena: -1 };

@@ -21,11 +21,12 @@ let threads: i32 = 1;
 export let first: i32 = 0;
 export let count: i32 = 0;
 
-/** Divides `units` into runs of whole grains, one for each thread, and takes this thread's. */
-export function take(units: i32, grain: i32): void {
+/** Divides `units` into runs of whole grains, one for each thread from `home` on, and takes this thread's. */
+export function take(units: i32, grain: i32, home: i32): void {
   const grains = (units + grain - 1) / grain;
-  first = min(units, ((grains * thread + threads - 1) / threads) * grain);
-  count = min(units, ((grains * (thread + 1) + threads - 1) / threads) * grain) - first;
+  const run = thread >= home ? thread - home : thread - home + threads;
+  first = min(units, ((grains * run + threads - 1) / threads) * grain);
+  count = min(units, ((grains * (run + 1) + threads - 1) / threads) * grain) - first;
 }
 
 /** Waits until all threads of the job are here. */

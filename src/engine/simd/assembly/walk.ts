@@ -1,5 +1,5 @@
 /**
- * The walker: replays a list of commands. A command is [opcode, words, units, grain, arguments...] in 32-bit words; an
+ * The walker: replays a list of commands. A command is [opcode, words, units, grain, home, arguments...] in 32-bit words; an
  * argument is an operand (its byte address, and how many bytes of it belong to one unit), an integer or the bits of a
  * float. `../lower.ts` writes them, in the order in which they are read here.
  */
@@ -65,8 +65,8 @@ function walk(start: usize, end: usize, blocks: usize): void {
     const opcode = load<i32>(command);
     if (opcode === op.BARRIER) barrier();
     else {
-      take(load<i32>(command, 8), load<i32>(command, 12));
-      cursor = command + 16;
+      take(load<i32>(command, 8), load<i32>(command, 12), load<i32>(command, 16));
+      cursor = command + 20;
       if (count > 0) execute(opcode, block);
     }
     command += (load<u32>(command, 4) as usize) << 2;
