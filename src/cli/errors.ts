@@ -20,7 +20,7 @@ const EXIT_INTERNAL = 70;
 /** Prints `error` on stderr, with its stack if `debug`, and returns the exit status. */
 export function report(error: unknown, debug: boolean): number {
   // Commander has printed its own message already.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.USAGE;
+  if (error instanceof CommanderError) return EXIT.USAGE;
   const style = styled(process.stderr);
   const known = error instanceof CharloomError ? error : fromSystem(error);
   const message =

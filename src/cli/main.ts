@@ -1,5 +1,5 @@
 /** Starts the command line: runs the program, turns what it throws into a message and an exit status. */
-import { report } from './errors.ts';
+import { CommanderError } from 'commander';
 import { createProgram } from './program.ts';
 import { interruption } from './signals.ts';
 import { StdoutClosed } from './terminal/output.ts';
@@ -10,8 +10,10 @@ try {
   process.exitCode = interruption.exitCode ?? process.exitCode ?? 0;
 } catch (error) {
   const { signal, exitCode = 0 } = interruption;
-  const expected = error instanceof StdoutClosed || (signal.aborted && error === signal.reason);
-  process.exitCode = expected ? exitCode : report(error, program.opts().debug === true);
+  const printed = error instanceof CommanderError && error.exitCode === 0; // help, or the version
+  const expected = printed || error instanceof StdoutClosed || (signal.aborted && error === signal.reason);
+  if (expected) process.exitCode = exitCode;
+  else process.exitCode = (await import('./errors.ts')).report(error, program.opts().debug === true);
 }
 // Nothing is left to do, but a terminal that was read, or a worker, may keep the event loop alive.
 process.exit();

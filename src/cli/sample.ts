@@ -13,7 +13,6 @@ import type { Ids } from '../text/ids.ts';
 import { asInputError } from '../text/source.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
 import { examples } from './help.ts';
-import { converse } from './interactive.ts';
 import { type OpenModel, openModel } from './open-model.ts';
 import { checkpointOption, flagOf, inferenceDeviceOption, numberOption, threadsOption } from './options.ts';
 import { interruption } from './signals.ts';
@@ -111,6 +110,7 @@ async function sample(path: string, options: CommandOptions): Promise<void> {
   const opened = await openModel(path, options);
   const { text: prompt, ids } = await readPrompt(options, opened.run.vocabulary);
   if (options.interactive) {
+    const { converse } = await import('./interactive.ts');
     return converse(opened, ids, checked, checked.length, checked.seed, options.stop);
   }
   let drawn = 0;
@@ -149,7 +149,7 @@ async function drawTexts(
   await sampler.feed(starts[0]!.slice(0, -1));
   if (live) await show(promptText);
   let shown = 0;
-  let flushed = performance.now();
+  let flushed = Number.NEGATIVE_INFINITY; // the first character at once
   for await (const ids of sampler.sample(
     starts.map((ids) => ids.at(-1)!),
     options.length,

@@ -102,7 +102,8 @@ export class SimdEngine implements Engine {
     for (const storage of lowered.prepared) {
       storage.address = this.#memory.allocate(storage.name, storage.bytes).address;
     }
-    const preparation = schedule(lowered.preparation, this.#threads);
+    // Not worth workers that nothing else needs: they take longer to start than a small model to pack.
+    const preparation = schedule(lowered.preparation, main.threads);
     const prepared: Prepared = {
       program,
       preparation: this.#place(`preparation of ${program.name}`, preparation),
