@@ -14,7 +14,7 @@ import { alternate, type Entry, type Outcome } from './rounds.ts';
 import type { Training } from './workloads.ts';
 
 /** Many short rounds: the peak of a machine with neighbours is another one every few seconds. */
-const ROUNDS = 9;
+const ROUNDS = 15;
 const SECONDS = 0.15;
 const LIMIT_SECONDS = 60;
 
