@@ -13,7 +13,12 @@ try {
   const printed = error instanceof CommanderError && error.exitCode === 0; // help, or the version
   const expected = printed || error instanceof StdoutClosed || (signal.aborted && error === signal.reason);
   if (expected) process.exitCode = exitCode;
-  else process.exitCode = (await import('./errors.ts')).report(error, program.opts().debug === true);
+  else {
+    const { report } = await import('./errors.ts').catch(() => {
+      throw error;
+    });
+    process.exitCode = report(error, program.opts().debug === true);
+  }
 }
 // Nothing is left to do, but a terminal that was read, or a worker, may keep the event loop alive.
 process.exit();

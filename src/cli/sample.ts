@@ -159,9 +159,10 @@ async function drawTexts(
     texts.forEach((text, b) => {
       text.push(ids[b]!);
     });
-    if (live && performance.now() - flushed > FLUSH_MILLISECONDS) {
+    const { length } = texts[0]!.text;
+    if (live && length > shown && performance.now() - flushed > FLUSH_MILLISECONDS) {
       await show(texts[0]!.text.slice(shown));
-      shown = texts[0]!.text.length;
+      shown = length;
       flushed = performance.now();
     }
     if (interruption.signal.aborted || texts.every((text) => text.finished)) break;

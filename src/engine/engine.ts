@@ -305,6 +305,8 @@ export interface AdapterDescription {
 /** A device with its memory. Tensors come into being, as zeros, when a program or a call first names them. */
 export interface Engine {
   readonly description: EngineDescription;
+  /** How many operations that do not depend on each other it can work on at once, if each is too small to be shared. */
+  readonly concurrency: number;
   prepare(program: Program): Executable;
   /** Copies `values` (exactly `target.length` of them) into a tensor that is not temporary. */
   write(target: Matrix, values: ArrayLike<number>): void;

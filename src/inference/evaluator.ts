@@ -8,11 +8,11 @@ import type { LanguageModel, StreamState } from '../model/language-model.ts';
 import { recordLoss } from '../model/loss.ts';
 import type { IdSequence } from '../text/id-sequence.ts';
 
-/** Symbols per replay: the input projection and the output layer are one matrix product over so many. */
+/** Symbols per replay: the output layer is one matrix product over so many. */
 export const WINDOW = 256;
 
-/** Symbols by which each layer is behind the one below it, so that threads can be in several layers at once. */
-const STRETCH = 16;
+/** Symbols by which each layer is behind the one below it, where threads can be in several layers at once. */
+const LAG = 16;
 
 export interface Evaluation {
   /** Predicted symbols: one fewer than the text has. */
@@ -42,7 +42,7 @@ export class Evaluator {
     const { logits } = model.recordForward(recorder, {
       ids: this.#ids,
       state: this.#state,
-      stretch: STRETCH,
+      ...(engine.concurrency > 1 && { lag: LAG }),
     });
     recordLoss(recorder, 'cross-entropy', {
       losses: this.#losses,

@@ -1,5 +1,5 @@
 /**
- * W_ih x_t + b_ih for all T steps at once, and its gradients. The input is either a sequence of vectors or a
+ * W_ih x_t + b_ih for many steps at once, and its gradients. The input is either a sequence of vectors or a
  * sequence of token ids that stand for one-hot vectors, whose product with a matrix is one of its columns.
  */
 import type { Matrix } from '../engine/engine.ts';

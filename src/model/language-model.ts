@@ -26,10 +26,11 @@ export interface ForwardOptions {
   /** [1, 1] i32: draws the dropout masks; without it nothing is dropped. */
   readonly dropoutSeed?: Matrix;
   /**
-   * Steps of a stretch. The layers become a wavefront: while one is in a stretch of the text, the one below is in the next,
-   * and nothing of either waits for the other. Without it, each layer goes through the whole text before the next one.
+   * Steps by which each layer is behind the one below it. The layers then are a wavefront: for so many steps, none needs what
+   * another one is computing, so that an engine with threads can be in all of them at once. Without it, each layer goes
+   * through the whole text before the next one.
    */
-  readonly stretch?: number;
+  readonly lag?: number;
 }
 
 export interface Forward {
@@ -68,15 +69,16 @@ export class LanguageModel {
 
   /**
    * Records the forward pass over the ids. T follows from the number of ids and of streams.
-   * @throws RangeError for stretches and dropout together: each stretch would drop the same
+   * @throws RangeError for a lag together with dropout, which would drop the same every so many steps
    */
   recordForward(recorder: Recorder, options: ForwardOptions): Forward {
     const { ids, state, keep, dropoutSeed } = options;
     const { layers, hidden: H, embedding: E, vocabulary: V, dropout: rate } = this.config;
     const B = state[0]![0]!.rows;
     const T = ids.rows / B;
-    const { stretch = T } = options;
-    if (stretch < T && dropoutSeed) throw new RangeError('no dropout in stretches');
+    // A single layer waits for no other one.
+    const lag = layers > 1 ? (options.lag ?? T) : T;
+    if (lag < T && dropoutSeed) throw new RangeError('no dropout with a lag');
     const weights = this.weights;
 
     // Mask stream 0 is the embedding's, l + 1 that of layer l's output. On a gradient it is its own backward.
@@ -98,15 +100,15 @@ export class LanguageModel {
 
     const stack: RecurrentLayer[] = [];
     let top!: Matrix;
-    for (let front = 0; front < T + (layers - 1) * stretch; front += stretch) {
+    for (let front = 0; front < T + (layers - 1) * lag; front += lag) {
       const l = stack.length;
       if (l < layers) {
         stack.push(recurrentLayer(recorder, this.#cell, l, weights, input, { T, B, H }, state[l]!, keep));
       }
       const active = stack
-        .map((layer, below) => ({ layer, start: front - below * stretch }))
+        .map((layer, i) => ({ layer, start: front - i * lag }))
         .filter(({ start }) => start < T)
-        .map(({ layer, start }) => [layer, start, Math.min(stretch, T - start)] as const)
+        .map(({ layer, start }) => [layer, start, Math.min(lag, T - start)] as const)
         .reverse();
       for (const [layer, start, count] of active) layer.project(start, count);
       for (const [layer, start, count] of active) layer.advance(start, count);

@@ -2,7 +2,7 @@
  * One recurrent layer over time: the time loop and its reverse, backpropagation through time (Werbos 1990),
  * once for all cells.
  *
- * The input projection of all T steps is one product before the loop, and each weight gradient one product
+ * The input projection of many steps is one product before their loop, and each weight gradient one product
  * after the reverse loop; only W_hh h_{t-1} has to wait its turn.
  */
 import type { Matrix } from '../engine/engine.ts';
@@ -19,9 +19,12 @@ import type { Weights } from './parameters.ts';
 export interface RecurrentLayer {
   /** h_1..h_T, [T·B, H]. */
   readonly output: Matrix;
-  /** Records what steps [start, start + count) need of the layer's input, W_ih x_t + b_ih, which has to be there by then. */
+  /**
+   * Records W_ih x_t + b_ih of the steps [start, start + count), from an input that is recorded up to there; with the first
+   * step, also the reading of the carried states.
+   */
   project(start: number, count: number): void;
-  /** Records these steps themselves. */
+  /** Records these steps themselves; with the last step, also the writing of the carried states. */
   advance(start: number, count: number): void;
   /** Records BPTT, after all steps. @returns ∂L/∂(initial states) */
   backward(gradients: LayerGradients): readonly Matrix[];
@@ -37,7 +40,7 @@ export interface LayerGradients {
 }
 
 /**
- * Layer `l` over T steps of B streams, to be recorded in stretches of consecutive steps, or all at once.
+ * Layer `l` over T steps of B streams, to be recorded some consecutive steps at a time, or all at once.
  *
  * @param states the carried states [B, H] in the order of `cell.states`; read at the start, and overwritten with
  *   the states after step T−1

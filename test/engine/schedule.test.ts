@@ -107,13 +107,13 @@ function training(changes: Partial<Settings & ModelConfig>): Program {
 
 function reading(
   changes: Partial<Settings & ModelConfig>,
-  { T, B, stretch }: { T: number; B: number; stretch?: number },
+  { T, B, lag }: { T: number; B: number; lag?: number },
 ): Program {
   const base = { ...PRESETS['char-rnn']!.settings, hidden: 128, vocabulary: 37, dropout: 0 };
   const model = new LanguageModel({ ...base, ...changes } as Settings & ModelConfig);
   const recorder = new Recorder('reading');
   const ids = declare('ids', 'input', T * B, 1, 'i32');
-  model.recordForward(recorder, { ids, state: model.declareState(B), ...(stretch && { stretch }) });
+  model.recordForward(recorder, { ids, state: model.declareState(B), ...(lag && { lag }) });
   return recorder.finish();
 }
 
@@ -125,12 +125,13 @@ const PROGRAMS: Record<string, Program> = {
   'training, as many texts as a tile has rows': training({ cell: 'gru', hidden: 168, batchSize: 4 }),
   'reading, one layer': reading({ cell: 'lstm', layers: 1 }, { T: 24, B: 1 }),
   'reading, one layer of another kind': reading({ cell: 'gru', layers: 1, hidden: 168 }, { T: 24, B: 1 }),
-  'reading in stretches, two layers': reading({ cell: 'lstm' }, { T: 128, B: 1, stretch: 16 }),
-  'reading in stretches, three layers': reading(
+  'reading as a wavefront, two layers': reading({ cell: 'lstm' }, { T: 128, B: 1, lag: 16 }),
+  'reading as a wavefront, three layers': reading(
     { cell: 'gru', layers: 3, hidden: 136 },
-    { T: 64, B: 1, stretch: 8 },
+    { T: 64, B: 1, lag: 8 },
   ),
-  'reading in stretches, two texts': reading({ cell: 'rnn' }, { T: 17, B: 2, stretch: 4 }),
+  'reading as a wavefront, wide layers': reading({ cell: 'lstm', hidden: 256 }, { T: 64, B: 1, lag: 8 }),
+  'reading as a wavefront, two texts': reading({ cell: 'rnn' }, { T: 17, B: 2, lag: 4 }),
 };
 
 describe('a schedule', () => {
@@ -158,11 +159,14 @@ describe('a schedule', () => {
     }
   });
 
-  it('puts layers that are at different places of a text on threads of their own', () => {
-    const { commands, threads } = schedule(lowered(PROGRAMS['reading in stretches, two layers']!, false), 2);
-    assert.equal(threads, 2);
-    const steps = commands.filter(({ opcode }) => opcode === LSTM_FORWARD);
-    const homes = steps.map(({ home }) => home);
-    assert.deepEqual(new Set(homes), new Set([0, 1]));
-  });
+  for (const layers of ['two layers', 'wide layers']) {
+    it(`puts layers that are at different places of a text on threads of their own: ${layers}`, () => {
+      const program = PROGRAMS[`reading as a wavefront, ${layers}`]!;
+      const { commands, threads } = schedule(lowered(program, false), 2);
+      assert.equal(threads, 2);
+      const steps = commands.filter(({ opcode }) => opcode === LSTM_FORWARD);
+      const homes = steps.map(({ home }) => home);
+      assert.deepEqual(new Set(homes), new Set([0, 1]));
+    });
+  }
 });

@@ -136,10 +136,10 @@ describe('threads', () => {
     const settings = { ...PRESETS['char-rnn']!.settings, layers: 3, vocabulary: 65 };
     const model = new LanguageModel(settings);
     const weights = await initialWeights(settings, model.layout, new Random(7, 0));
-    // No whole number of stretches; and the state after the text is the next one's start.
+    // No whole number of lags; and the state after the text is the next one's start.
     const text = Int32Array.from({ length: 150 }, (_, i) => (7 * i) % 65);
     const results: Float32Array[][] = [];
-    for (const [threads, stretch] of [
+    for (const [threads, lag] of [
       [1, undefined],
       [1, 16],
       [2, 16],
@@ -151,7 +151,7 @@ describe('threads', () => {
       const ids = declare('ids', 'input', text.length, 1, 'i32');
       const logits = declare('logits', 'state', text.length, 65);
       const state = model.declareState(1);
-      const forward = model.recordForward(recorder, { ids, state, ...(stretch && { stretch }) });
+      const forward = model.recordForward(recorder, { ids, state, ...(lag && { lag }) });
       recorder.add('copy', { out: logits, input: forward.logits });
       const executable = engine.prepare(recorder.finish());
       engine.write(model.parameters, weights);

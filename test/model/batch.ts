@@ -47,6 +47,7 @@ export interface Settings {
   readonly scale: number;
   readonly dropout?: boolean;
   readonly keep?: boolean;
+  readonly lag?: number;
   /** Default: true. */
   readonly backward?: boolean;
 }
@@ -65,6 +66,7 @@ export function recordBatch(
     state,
     ...(settings.dropout && { dropoutSeed: batch.dropoutSeed }),
     ...(settings.keep && { keep: batch.keep }),
+    ...(settings.lag && { lag: settings.lag }),
   });
   const { logits } = forward;
   recorder.add('copy', { out: batch.logits, input: logits });

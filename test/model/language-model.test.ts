@@ -92,6 +92,31 @@ describe('the language model', () => {
     assertClose(await results(), expected, EXACT, 'one stream started afresh');
   });
 
+  for (const cell of ['rnn', 'lstm', 'gru'] as const) {
+    it(`when the layers are a wavefront then nothing else changes: ${cell}`, async () => {
+      // More layers than pieces of the text for some lags, and lags that do not divide it.
+      const { engine, batch, run, fillState, readAll } = await setUp({ cell, layers: 4 });
+      engine.write(batch.keep, [1, 0, 1]);
+      const results = async (lag?: number): Promise<number[]> => {
+        fillState(8);
+        await run(batch, { keep: true, ...(lag && { lag }) });
+        return readAll([
+          batch.logits,
+          batch.gradients,
+          ...batch.state.flat(),
+          ...batch.stateGradients.flat(),
+        ]);
+      };
+      const expected = await results();
+      for (const lag of [1, 2, 4, 5, T, T + 3]) assert.deepEqual(await results(lag), expected, `lag ${lag}`);
+    });
+  }
+
+  it('when there is a lag then dropout is refused', async () => {
+    const { run, batch } = await setUp();
+    assert.throws(() => run(batch, { dropout: true, lag: 2 }), /dropout/);
+  });
+
   it('when the ids of one stream change then the logits of the others do not', async () => {
     const { engine, batch, ids, run, fillState } = await setUp();
     const streams = async () => {

@@ -16,6 +16,7 @@ const PORTABLE = {
 };
 
 export class GpuEngine implements Engine {
+  readonly concurrency = 1;
   readonly description: EngineDescription;
   readonly #executor: Executor;
   #closed = false;

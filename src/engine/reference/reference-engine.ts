@@ -29,6 +29,7 @@ const KERNELS: Kernels<OperationName> = {
 
 /** Float64 arrays, one for each tensor, and a loop for each operation. */
 export class ReferenceEngine implements Engine {
+  readonly concurrency = 1;
   readonly description: EngineDescription = {
     name: 'reference',
     detail: 'plain loops in float64: the oracle of the tests, slow',

@@ -13,16 +13,7 @@ import {
 } from '../engine.ts';
 import * as op from './assembly/opcodes.ts';
 import { type Argument, Float, NOWHERE, Place, type Storage } from './commands.ts';
-import {
-  FEW_ROWS,
-  LINE,
-  type Lowered,
-  Lowering,
-  SHARED_WORK,
-  type Share,
-  temporary,
-  transposition,
-} from './lowering.ts';
+import { LINE, type Lowered, Lowering, type Share, temporary, transposition } from './lowering.ts';
 
 /** The gradient of a table is transposed at the end if a replay gathers at least this share of its columns. */
 const TRANSPOSE_SHARE = 1 / 4;
@@ -80,9 +71,8 @@ const lowerings: { readonly [K in OperationName]: (o: Operations[K], to: Lowerin
     const work = 2 * out.length * depth;
     const flags = [bias ? to.all(bias) : NOWHERE, accumulate ? 1 : 0];
     const panels = to.panels(b, transposeB ?? false);
-    const gates = to.columnGroups(out);
-    if (!transposeA && out.rows < FEW_ROWS && (gates > 0 || work > SHARED_WORK)) {
-      const groups = Math.max(1, gates);
+    const groups = to.productGroups(out, work);
+    if (!transposeA && groups > 0) {
       const share = { units: Math.ceil(out.columns / groups / op.TILE_COLUMNS) };
       const shape = [out.rows, out.columns, depth, groups];
       const places = [to.writeColumns(out, groups), to.all(a), panels];

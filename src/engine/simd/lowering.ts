@@ -9,12 +9,12 @@ import { type Argument, type Command, Place, type Storage } from './commands.ts'
 
 /**
  * What has fewer rows gives threads too little to share by rows: they share its columns, if there is enough work. A time
- * step of a single text is then shared by hidden units, and threads wait once for each other, for h.
+ * step of so few texts may be shared by hidden units: then threads wait once for each other, for h.
  */
-export const FEW_ROWS = 8;
+const FEW_ROWS = 8;
 
 /** Multiplications and additions of a product from which on threads share its columns. */
-export const SHARED_WORK = 4e5;
+const SHARED_WORK = 4e5;
 /** The same of a time step that has less than a tile of rows: then the other way is one thread, or single rows. */
 const SHARED_STEP_WORK = 1e5;
 
@@ -46,6 +46,8 @@ export interface Lowered {
   /** Where the preparation leaves them: storage that outlives a replay and has no address yet. */
   readonly prepared: readonly Storage[];
   readonly commands: readonly Command[];
+  /** Whether there are time steps of so few texts that they may as well be shared by hidden units. */
+  readonly hasFewTexts: boolean;
 }
 
 /** The tensors that a program leaves changed. */
@@ -62,28 +64,44 @@ export class Lowering implements Lowered {
   readonly commands: Command[] = [];
   readonly #storageOf: (tensor: Tensor) => Storage;
   readonly #written: ReadonlySet<Tensor>;
+  readonly #byUnits: boolean;
   readonly #temporaries = new Map<Tensor, Storage>();
-  /** H of the gates, or preactivations, of time steps that threads share by hidden units; 0 if they do not after all. */
-  readonly #sharedGates = new Map<Tensor, number>();
+  /** H of the gates, or preactivations, of time steps of few texts, if threads share them by hidden units; 0 if not. */
+  readonly #stepGates = new Map<Tensor, number>();
   /** What other forms of a tensor's matrices are valid at this point of the program. */
   readonly #derived = new Map<Tensor, Derived[]>();
 
   constructor(program: Program, storageOf: (tensor: Tensor) => Storage, byUnits: boolean) {
     this.#storageOf = storageOf;
     this.#written = writtenTensors(program);
-    if (!byUnits) return;
     for (const operation of program.operations) {
       const [gates = [], H = 0] = gatesOf(operation);
-      for (const { tensor } of gates) {
-        const shares = sharesUnits(gates[0]!, H) && (this.#sharedGates.get(tensor) ?? H) === H;
-        this.#sharedGates.set(tensor, shares ? H : 0);
+      for (const { tensor, rows } of gates) {
+        if (rows >= FEW_ROWS) continue;
+        const shares = byUnits && sharesUnits(gates[0]!, H) && (this.#stepGates.get(tensor) ?? H) === H;
+        this.#stepGates.set(tensor, shares ? H : 0);
       }
     }
+    this.#byUnits = byUnits;
+  }
+
+  get hasFewTexts(): boolean {
+    return this.#stepGates.size > 0;
   }
 
   /** Into how many groups of H columns the gates of a step fall whose hidden units threads share; 0 for all else. */
-  columnGroups({ tensor, columns }: Matrix, H = this.#sharedGates.get(tensor) ?? 0): number {
-    return H > 0 && H === this.#sharedGates.get(tensor) && columns % H === 0 ? columns / H : 0;
+  columnGroups({ tensor, columns }: Matrix, H = this.#stepGates.get(tensor) ?? 0): number {
+    return H > 0 && H === this.#stepGates.get(tensor) && columns % H === 0 ? columns / H : 0;
+  }
+
+  /** Into how many groups of columns a product falls of which threads share each; 0 if they share its rows. */
+  productGroups(out: Matrix, work: number): number {
+    if (out.rows >= FEW_ROWS) return 0;
+    const groups = this.columnGroups(out);
+    if (groups > 0) return groups;
+    // A step that is not shared by hidden units stays whole: the cell is, and threads would wait for each other twice.
+    const whole = !this.#byUnits && this.#stepGates.has(out.tensor);
+    return work > SHARED_WORK && !whole ? 1 : 0;
   }
 
   emit(opcode: number, { units, grain = 1 }: Share, args: Argument[], work: number): void {

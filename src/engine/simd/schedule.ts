@@ -5,7 +5,7 @@
  * barrier.
  *
  * A command that cannot be divided, such as a time step of a single text, has a home: it is done by the thread that did what
- * it depends on. So two layers that are at different places of the text go on beside each other.
+ * it depends on since the last barrier. So two layers that are at different places of the text go on beside each other.
  */
 import * as op from './assembly/opcodes.ts';
 import { type Command, Place, type Storage } from './commands.ts';
@@ -14,7 +14,10 @@ import { type Command, Place, type Storage } from './commands.ts';
 export interface Schedule {
   readonly commands: readonly Command[];
   readonly threads: number;
-  /** How long they take: in multiplications and additions of the thread that has most to do from one barrier to the next. */
+  /**
+   * How long they take, in multiplications and additions: of the thread that has most to do from each barrier to the next,
+   * and so many more for each barrier.
+   */
   readonly time: number;
 }
 
@@ -87,7 +90,7 @@ function distribute(commands: readonly Command[], threads: number): Schedule {
   return { commands: list, threads, time: time + Math.max(...loads) };
 }
 
-/** The thread that has done least, but differences of less than a barrier do not count: small work stays together. */
+/** The thread that has done least, counted in whole barriers: small work stays together. */
 function leastLoaded(loads: readonly number[]): number {
   const rounded = loads.map((load) => Math.floor(load / BARRIER_WORK));
   return rounded.indexOf(Math.min(...rounded));

@@ -48,6 +48,7 @@ const BREATH = 25;
 /** One WebAssembly memory with all tensors, and the kernels that walk command lists in it. */
 export class SimdEngine implements Engine {
   readonly description: EngineDescription;
+  readonly concurrency: number;
   readonly #kernels: Kernels;
   readonly #memory: EngineMemory;
   readonly #threads: number;
@@ -64,6 +65,7 @@ export class SimdEngine implements Engine {
     this.#kernels = exports as unknown as Kernels;
     this.#memory = new EngineMemory(memory, threads);
     this.#threads = threads;
+    this.concurrency = threads;
     this.#startWorkers = () => startWorkers(threads, { module, memory, workspace: this.#memory.workspace });
     const detail = `WebAssembly SIMD, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
     this.description = { name: 'simd', detail };
@@ -117,11 +119,14 @@ export class SimdEngine implements Engine {
 
   /** The commands of a program, and who does what of them: in the better of two ways to share time steps of few texts. */
   #fastest(program: Program): { lowered: Lowered; main: Schedule } {
-    const ways = (this.#threads > 1 ? [false, true] : [false]).map((byUnits) => {
+    const way = (byUnits: boolean) => {
       const lowered = lower(program, (tensor) => this.#storage(tensor), byUnits);
       return { lowered, main: schedule(lowered.commands, this.#threads) };
-    });
-    return ways.reduce((best, way) => (way.main.time < best.main.time ? way : best));
+    };
+    const whole = way(false);
+    if (this.#threads === 1 || !whole.lowered.hasFewTexts) return whole;
+    const divided = way(true);
+    return divided.main.time < whole.main.time ? divided : whole;
   }
 
   /** Finds memory for commands and their temporaries. */
@@ -188,13 +193,14 @@ export class SimdEngine implements Engine {
   async #walk(list: CommandList): Promise<void> {
     const { cuts, threads } = list;
     const { address } = list.storage;
+    this.#assertOpen();
     if (threads > 1) {
       this.#workers ??= this.#startWorkers();
       await this.#workers;
     }
     this.#link(list);
     for (let i = 1; i < cuts.length; i++) {
-      if (this.#isClosed()) throw new Error('the simd engine was closed during a replay');
+      this.#assertOpen();
       const start = address + cuts[i - 1]! * 4;
       this.#kernels.run(start, address + cuts[i]! * 4, threads, this.#memory.workspace);
       if (performance.now() - this.#lastBreath > BREATH) {
@@ -235,6 +241,10 @@ export class SimdEngine implements Engine {
 
   #isClosed(): boolean {
     return this.#state === 'closed';
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed()) throw new Error('the simd engine was closed during a replay');
   }
 
   #assertReady(): void {

@@ -24,7 +24,7 @@ export interface Unrolled {
 
 /** One layer's steps. The layer calls forward for t = 0..T−1, then (in training) backward for t = T−1..0. */
 export interface CellSteps {
-  /** [T·B, gates·H]: W_ih x + b_ih, filled by the layer before the first step. */
+  /** [T·B, gates·H]: W_ih x + b_ih, of which the layer has filled step t's rows before the step. */
   readonly inputGates: Matrix;
   /** h_{t-1} (and what else is carried) to h_t. */
   forward(t: number): void;
