@@ -2,11 +2,12 @@
 CHARLOOM = node bin/charloom.js
 RUN = runs/demo
 
-.PHONY: help demo test showcase check fix build bench race quality ablation soak clean
+.PHONY: help demo test sanitize showcase check fix build bench race quality ablation soak clean
 
 help:
 	@echo 'make demo      train on a bundled play for about a minute, evaluate, sample'
 	@echo 'make test      check types and style, build, run the tests'
+	@echo 'make sanitize  the tests of the native engine, with AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make check     types and style only'
 	@echo 'make fix       format, and repair what the linter can'
 	@echo 'make build     the compiled package in dist/'
@@ -31,6 +32,17 @@ demo: node_modules/.installed
 
 test: check build
 	npm test --silent
+
+# GCC's; LD_PRELOAD because Node itself is not sanitized.
+sanitize: export CFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -g -O1
+sanitize: export CC = gcc
+sanitize: export ASAN_OPTIONS = detect_leaks=0
+sanitize: node_modules/.installed
+	export XDG_CACHE_HOME=$$(mktemp -d) LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)"; \
+	node bin/charloom.js bench --device native --shape 1x8@4x8 --seconds 0.01 >/dev/null && \
+	node --import tsx --test --test-name-pattern native --test-reporter dot \
+	  test/contract/*.test.ts test/model/golden.test.ts test/engine/threads.test.ts; \
+	status=$$?; rm -r $$XDG_CACHE_HOME; exit $$status
 
 check: node_modules/.installed
 	npm run --silent check

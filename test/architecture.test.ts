@@ -16,7 +16,8 @@ const LAYERS: Record<string, readonly string[]> = {
   random: ['errors'],
   text: ['errors', 'fields', 'random'],
   'engine contract': [],
-  'engine implementation': ['engine/engine.ts', 'errors'],
+  'engine commands': ['engine/engine.ts'],
+  'engine implementation': ['engine commands', 'engine/engine.ts', 'errors'],
   'engine/open.ts': ['engine/engine.ts', 'errors'],
   model: ['engine contract', ...LEAVES],
   checkpoint: ['model', 'engine contract', ...LEAVES],
@@ -42,6 +43,7 @@ const PACKAGES: Record<string, string> = {
   commander: 'cli',
   'gpu.js': 'engine/gpu',
   webgpu: 'engine/gpu',
+  koffi: 'engine/native',
 };
 
 interface Import {
@@ -98,7 +100,7 @@ const files: SourceFile[] = readdirSync(SOURCE, { recursive: true, encoding: 'ut
 function layerOf(file: string): string {
   const [folder, ...rest] = file.split('/');
   if (folder !== 'engine') return folder!.replace(/\.ts$/, '');
-  if (rest.length > 1) return 'engine implementation';
+  if (rest.length > 1) return rest[0] === 'commands' ? 'engine commands' : 'engine implementation';
   return file === 'engine/open.ts' ? file : 'engine contract';
 }
 

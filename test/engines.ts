@@ -6,11 +6,29 @@ import { openEngine } from '../src/engine/open.ts';
 import { CharloomError } from '../src/errors.ts';
 
 /** The engines, by the names of `--device`. */
-export const ENGINES = ['reference', 'simd', 'gpu.js:webgpu', 'gpu.js:webasm', 'gpu.js:cpu'] as const;
+export const ENGINES = [
+  'reference',
+  'native',
+  'simd',
+  'gpu.js:webgpu',
+  'gpu.js:webasm',
+  'gpu.js:cpu',
+] as const;
 
-/** A value for each engine; all of gpu.js's have the same. */
-export function perEngine<T>(reference: T, simd: T, gpu: T): Readonly<Record<(typeof ENGINES)[number], T>> {
-  return { reference, simd, 'gpu.js:webgpu': gpu, 'gpu.js:webasm': gpu, 'gpu.js:cpu': gpu };
+/** A value for each engine; those with vectors have the same, and all of gpu.js's. */
+export function perEngine<T>(
+  reference: T,
+  vectors: T,
+  gpu: T,
+): Readonly<Record<(typeof ENGINES)[number], T>> {
+  return {
+    reference,
+    native: vectors,
+    simd: vectors,
+    'gpu.js:webgpu': gpu,
+    'gpu.js:webasm': gpu,
+    'gpu.js:cpu': gpu,
+  };
 }
 
 /** Runs `body` on the named engine and closes it; where the engine cannot run the test is skipped, with the reason. */

@@ -3,12 +3,13 @@ import { Command, Option } from 'commander';
 import { EngineBench } from '../bench/engine-bench.ts';
 import { layerProducts } from '../bench/products.ts';
 import { type BenchShape, DEFAULT_SHAPES, parseShape } from '../bench/shapes.ts';
-import { DEVICES, type EngineOptions, type EngineStatus, listEngines, openEngine } from '../engine/open.ts';
+import { DEVICES, type EngineOptions, type EngineStatus, listEngines } from '../engine/open.ts';
 import { checkFields, number } from '../fields.ts';
 import { CELLS, type CellName } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { PRESETS } from '../training/presets.ts';
 import { type BenchReport, reportAsJson, reportAsText } from './bench-report.ts';
+import { openEngine } from './engine.ts';
 import { examples } from './help.ts';
 import { flagOf, numberOption, threadsOption } from './options.ts';
 import { interruption } from './signals.ts';
@@ -71,7 +72,9 @@ async function bench(options: BenchOptions): Promise<void> {
   );
   const cells = options.cell ?? [undefined];
   const shapes = cells.flatMap((cell) => [...new Set(options.shape)].map((s) => parseShape(s, cell)));
-  const engines = options.device ? await namedEngines(options.device, options) : await listEngines();
+  const engines = options.device
+    ? await namedEngines(options.device, options)
+    : await listEngines({ show: waiting });
   const measured = engines.filter(
     ({ name, available }) => available && (options.device || !ONLY_IF_NAMED.includes(name)),
   );

@@ -3,11 +3,12 @@ import { type Choice, fastestEngine } from '../bench/fastest-engine.ts';
 import { measure } from '../bench/measure.ts';
 import { syntheticWeights } from '../bench/synthetic.ts';
 import { TrainingWork } from '../bench/training-work.ts';
-import { type EngineOptions, openEngine } from '../engine/open.ts';
+import type { EngineOptions } from '../engine/open.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { TrainingConfig } from '../training/config.ts';
 import type { RunConfig } from '../training/run.ts';
+import { openEngine } from './engine.ts';
 import { interruption } from './signals.ts';
 import { count } from './terminal/format.ts';
 import { note } from './terminal/output.ts';
@@ -16,6 +17,7 @@ import { waiting } from './terminal/wait.ts';
 /** The engines in question, and the devices that stand for them: `gpu` takes no adapter in software. */
 const CANDIDATES = [
   { name: 'gpu.js:webgpu', device: 'gpu' },
+  { name: 'native', device: 'native' },
   { name: 'simd', device: 'simd' },
 ] as const;
 

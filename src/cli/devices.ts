@@ -5,6 +5,7 @@ import { listEngines } from '../engine/open.ts';
 import { examples } from './help.ts';
 import { bytes, table } from './terminal/format.ts';
 import { print, printJson } from './terminal/output.ts';
+import { waiting } from './terminal/wait.ts';
 
 export function devicesCommand(): Command {
   return new Command('devices')
@@ -12,7 +13,7 @@ export function devicesCommand(): Command {
     .option('--json', 'print one JSON object')
     .addHelpText('before', examples('charloom devices', 'charloom devices --json'))
     .action(async ({ json }: { json?: boolean }) => {
-      const engines = await listEngines();
+      const engines = await listEngines({ show: waiting });
       if (json) return printJson({ engines });
       const rows = engines.flatMap(({ name, available, detail, adapter }) => [
         [name, available ? 'yes' : 'no', detail],

@@ -3,10 +3,10 @@ import { loadModel } from '../checkpoint/checkpoint.ts';
 import type { CheckpointChoice } from '../checkpoint/locate.ts';
 import { weightsFromTensors } from '../checkpoint/weights.ts';
 import type { Engine } from '../engine/engine.ts';
-import { openEngine } from '../engine/open.ts';
 import { CharloomError } from '../errors.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { Run } from '../training/run.ts';
+import { openEngine } from './engine.ts';
 
 export interface OpenModel {
   readonly run: Run;

@@ -7,14 +7,17 @@ const deviceOption = (auto: string): Option =>
   new Option('--device <name>', `engine to run on; auto: ${auto}`).choices(DEVICES).default('auto');
 
 export const trainingDeviceOption = (): Option =>
-  deviceOption('a GPU in hardware if it is faster for this model, else simd');
+  deviceOption('the fastest for this model of a GPU in hardware, native (with a C compiler) and simd');
 
 export const inferenceDeviceOption = (): Option =>
-  deviceOption('simd, since one text at a time does not fill a GPU');
+  deviceOption('simd, so that a seed gives the same text everywhere');
 
 /** How many threads the engine on the processor has. */
 export const threadsOption = (): Option =>
-  numberOption('--threads <n>', 'threads of the simd engine (default: as many as the machine has cores)');
+  numberOption(
+    '--threads <n>',
+    'threads of the native and simd engines (default: as many as the machine has cores)',
+  );
 
 /** Which checkpoint of a run. */
 export const checkpointOption = (): Option =>

@@ -2,7 +2,6 @@
 import { Command } from 'commander';
 import type { Trial } from '../bench/fastest-engine.ts';
 import type { Engine } from '../engine/engine.ts';
-import { openEngine } from '../engine/open.ts';
 import { CharloomError } from '../errors.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { Corpus } from '../text/corpus.ts';
@@ -10,6 +9,7 @@ import type { TrainingConfig } from '../training/config.ts';
 import { Run } from '../training/run.ts';
 import { Trainer } from '../training/trainer.ts';
 import { chooseEngine, deviceOfRun } from './device-choice.ts';
+import { openEngine } from './engine.ts';
 import { examples } from './help.ts';
 import { threadsOption, trainingDeviceOption } from './options.ts';
 import { readText } from './read-text.ts';

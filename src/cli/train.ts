@@ -2,13 +2,13 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { Command } from 'commander';
-import { openEngine } from '../engine/open.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { loadCorpus } from '../text/corpus.ts';
 import { parseSplit } from '../text/split.ts';
 import { Run } from '../training/run.ts';
 import { Trainer } from '../training/trainer.ts';
 import { chooseEngine } from './device-choice.ts';
+import { openEngine } from './engine.ts';
 import { examples } from './help.ts';
 import { threadsOption, trainingDeviceOption } from './options.ts';
 import { readText } from './read-text.ts';

@@ -4,8 +4,10 @@ import type { AdapterDescription, Engine, EngineDescription } from './engine.ts'
 
 /** What an engine may be told. */
 export interface EngineOptions {
-  /** Threads of `simd`; all processors there are, if not given. The other engines have none to choose. */
+  /** Threads of `simd` and `native`; all processors there are, if not given. The other engines have none to choose. */
   readonly threads?: number | undefined;
+  /** Shows that there is something to wait for, such as a compiler. */
+  readonly show?: (<T>(text: string, work: Promise<T>) => Promise<T>) | undefined;
 }
 
 /** More threads than any machine has cores for would only take memory. */
@@ -23,8 +25,22 @@ async function openHardwareGpu(): Promise<Engine> {
 const openSimd = async (options: EngineOptions) =>
   (await import('./simd/simd-engine.ts')).SimdEngine.open(options);
 
+const openNative = async (options: EngineOptions) =>
+  (await import('./native/native-engine.ts')).NativeEngine.open(options);
+
+/** The native engine where there is a C compiler, which is the faster one on every processor, else simd. */
+async function openFastestOnProcessor(options: EngineOptions): Promise<Engine> {
+  try {
+    return await openNative(options);
+  } catch (error) {
+    if (error instanceof CharloomError && error.code === 'UNAVAILABLE') return openSimd(options);
+    throw error;
+  }
+}
+
 /** The engines by name, in the order in which they are listed, and how to open each. */
 const ENGINES: Record<string, (options: EngineOptions) => Promise<Engine>> = {
+  native: openNative,
   simd: openSimd,
   'gpu.js:webgpu': () => openGpu('webgpu'),
   'gpu.js:webasm': () => openGpu('webasm'),
@@ -32,17 +48,14 @@ const ENGINES: Record<string, (options: EngineOptions) => Promise<Engine>> = {
   reference: async () => new (await import('./reference/reference-engine.ts')).ReferenceEngine(),
 };
 
-/** Engines that the contract names and that this version does not have yet. */
-const PLANNED = ['native'];
-
 /** What `--device` takes beside the exact names. */
 const CHOICES: Record<string, (options: EngineOptions) => Promise<Engine>> = {
   auto: openSimd,
-  cpu: openSimd,
+  cpu: openFastestOnProcessor,
   gpu: openHardwareGpu,
 };
 
-export const DEVICES = [...Object.keys(CHOICES), ...Object.keys(ENGINES), ...PLANNED];
+export const DEVICES = [...Object.keys(CHOICES), ...Object.keys(ENGINES)];
 
 /**
  * Opens the engine that `device` asks for: an exact name, or `auto`, `cpu` or `gpu`. What was asked for is what
@@ -62,15 +75,7 @@ export async function openEngine(device: string, options: EngineOptions = {}): P
   if (!DEVICES.includes(device)) {
     throw new CharloomError('USAGE', `unknown device '${device}'`, `choose one of ${DEVICES.join(', ')}`);
   }
-  const open = CHOICES[device] ?? ENGINES[device];
-  if (!open) {
-    throw new CharloomError(
-      'UNAVAILABLE',
-      `device '${device}': this version of charloom has no such engine`,
-      `use --device cpu, or see what there is with 'charloom devices'`,
-    );
-  }
-  return open(options);
+  return (CHOICES[device] ?? ENGINES[device]!)(options);
 }
 
 export interface EngineStatus {
@@ -83,11 +88,11 @@ export interface EngineStatus {
 }
 
 /** Tries every engine in turn: what it runs on, or why it is unavailable. One that is broken does not end the list. */
-export async function listEngines(): Promise<EngineStatus[]> {
+export async function listEngines(options: EngineOptions = {}): Promise<EngineStatus[]> {
   const list: EngineStatus[] = [];
   for (const name of Object.keys(ENGINES)) {
     try {
-      const { detail, adapter } = await describe(name);
+      const { detail, adapter } = await describe(name, options);
       list.push({ name, available: true, detail, ...(adapter && { adapter }) });
     } catch (error) {
       const hint = error instanceof CharloomError ? error.hint : '';
@@ -95,19 +100,17 @@ export async function listEngines(): Promise<EngineStatus[]> {
       list.push({ name, available: false, detail: [message, hint].filter(Boolean).join('; ') });
     }
   }
-  for (const name of PLANNED)
-    list.push({ name, available: false, detail: 'not in this version of charloom' });
   return list;
 }
 
 /** @throws whatever opening it throws */
-async function describe(name: string): Promise<EngineDescription> {
+async function describe(name: string, options: EngineOptions): Promise<EngineDescription> {
   if (name === 'gpu.js:webgpu') {
     // In a process of its own: drivers print what they please, and some crash.
     const adapter = await (await import('./gpu/probe.ts')).probeAdapter();
     return { name, detail: `WebGPU on ${adapter.name}`, adapter };
   }
-  const engine = await ENGINES[name]!({});
+  const engine = await ENGINES[name]!(options);
   await engine.close();
   return engine.description;
 }

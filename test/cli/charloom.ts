@@ -31,8 +31,9 @@ function compile(): string {
   const options = ['--project', 'tsconfig.build.json', '--noCheck', '--outDir', join(folder, 'dist')];
   const { status, stdout } = spawnSync(tsc, options, { cwd: CHECKOUT, encoding: 'utf8' });
   assert.equal(status, 0, stdout);
-  const kernels = 'engine/simd/kernels.wasm';
-  cpSync(join(CHECKOUT, 'src', kernels), join(folder, 'dist', kernels));
+  for (const kernels of ['engine/simd/kernels.wasm', 'engine/native/c']) {
+    cpSync(join(CHECKOUT, 'src', kernels), join(folder, 'dist', kernels), { recursive: true });
+  }
   for (const name of ['bin', 'package.json']) {
     cpSync(join(CHECKOUT, name), join(folder, name), { recursive: true });
   }
@@ -40,8 +41,11 @@ function compile(): string {
   return join(folder, 'bin/charloom.js');
 }
 
-/** Settings of a model that trains hundreds of steps in a second. */
-export const TINY = ['--hidden', '8', '--embedding', '4', '--sequence-length', '8', '--batch-size', '4'];
+/** Settings of a model that trains hundreds of steps in a second, on an engine that needs no trial. */
+export const TINY = [
+  ...['--hidden', '8', '--embedding', '4', '--sequence-length', '8', '--batch-size', '4'],
+  ...['--device', 'simd'],
+];
 
 const TIMEOUT_MILLISECONDS = 60_000;
 

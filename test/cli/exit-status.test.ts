@@ -171,8 +171,12 @@ describe('exit status 66: an input is missing', { concurrency: 4 }, () => {
 });
 
 describe('exit status 69: the engine cannot run here', { concurrency: 2 }, () => {
-  it('when it is not in this version', () =>
-    fails(69, [...train, '--device', 'native'], "'native'", 'charloom devices'));
+  it('when there is no C compiler for the native engine then it says what to install', async () => {
+    const environment = { CC: '/nonexistent/cc' };
+    const { status, stderr } = await charloom([...train, '--device', 'native'], { cwd, environment });
+    assert.equal(status, 69, stderr);
+    assert.match(messageOf(stderr), /^error: .+ needs a C compiler.+\nhint: install .+\n$/);
+  });
 
   const noVulkan = process.platform !== 'linux' && 'only on Linux can the drivers be hidden';
   for (const device of ['gpu', 'gpu.js:webgpu']) {

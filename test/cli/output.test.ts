@@ -81,7 +81,7 @@ describe('off a terminal', { concurrency: 4 }, () => {
     [['info', 'run'], /^model +GRU, 1 x 8, .+\n(.+\n)+$/, /^$/],
     [
       ['devices'],
-      /^DEVICE +AVAILABLE +DETAIL\nsimd +yes .+\ngpu\.js:webgpu +(no .+|yes .+(\n +.+){2})\n(gpu\.js:(webasm|cpu) +yes .+\n){2}reference +yes .+\nnative +no .+\n$/,
+      /^DEVICE +AVAILABLE +DETAIL\nnative +(no|yes) .+\nsimd +yes .+\ngpu\.js:webgpu +(no .+|yes .+(\n +.+){2})\n(gpu\.js:(webasm|cpu) +yes .+\n){2}reference +yes .+\n$/,
       /^$/,
     ],
     [
@@ -229,12 +229,12 @@ describe('--json', { concurrency: 4 }, () => {
     assert.deepEqual(rest, []);
     assert.deepEqual(
       line!.engines.map(({ name }) => name),
-      ['simd', 'gpu.js:webgpu', 'gpu.js:webasm', 'gpu.js:cpu', 'reference', 'native'],
+      ['native', 'simd', 'gpu.js:webgpu', 'gpu.js:webasm', 'gpu.js:cpu', 'reference'],
     );
     for (const engine of line!.engines)
       has(engine, { name: 'string', available: 'boolean', detail: 'string' });
-    const adapter = line!.engines[1]!.adapter;
-    assert.equal(adapter !== undefined, line!.engines[1]!.available, 'an engine on a GPU says on which');
+    const adapter = line!.engines[2]!.adapter;
+    assert.equal(adapter !== undefined, line!.engines[2]!.available, 'an engine on a GPU says on which');
     if (!adapter) return;
     has(adapter, { name: 'string', driver: 'string', backend: 'string', hardware: 'boolean' });
     has(adapter, { maxBufferBytes: 'number', maxBindingBytes: 'number' });

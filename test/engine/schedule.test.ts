@@ -1,21 +1,36 @@
 /**
- * The schedule of the simd engine, checked word by word: between two barriers no thread may touch what another one writes,
+ * The schedules of command lists, checked word by word: between two barriers no thread may touch what another one writes,
  * wherever the arena has put it.
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { planArena } from '../../src/engine/commands/arena.ts';
+import { type Command, Place, type Storage } from '../../src/engine/commands/commands.ts';
+import { lower } from '../../src/engine/commands/lower.ts';
+import { BARRIER, LSTM_FORWARD } from '../../src/engine/commands/opcodes.ts';
+import { type Schedule, schedule } from '../../src/engine/commands/schedule.ts';
+import type { Target } from '../../src/engine/commands/target.ts';
 import { declare, type Program, type Tensor } from '../../src/engine/engine.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
-import { planArena } from '../../src/engine/simd/arena.ts';
-import { BARRIER, LSTM_FORWARD, TILE_COLUMNS } from '../../src/engine/simd/assembly/opcodes.ts';
-import { type Command, Place, type Storage } from '../../src/engine/simd/commands.ts';
-import { lower } from '../../src/engine/simd/lower.ts';
-import { type Schedule, schedule } from '../../src/engine/simd/schedule.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Optimizer } from '../../src/training/optimizer.ts';
 import { PRESETS, type Settings } from '../../src/training/presets.ts';
 import { recordTrainingStep } from '../../src/training/step.ts';
+
+const TILE_COLUMNS = 8;
+
+/** As the simd engine has it. */
+function target(threads: number): Target {
+  return {
+    threads,
+    addressBytes: 1,
+    panelColumns: TILE_COLUMNS,
+    tileRows: 4,
+    leastRows: 1,
+    barrierWork: 2.5e4,
+  };
+}
 
 function lowered(program: Program, byUnits: boolean): readonly Command[] {
   const storages = new Map<Tensor, Storage>();
@@ -25,7 +40,7 @@ function lowered(program: Program, byUnits: boolean): readonly Command[] {
     storages.set(tensor, storage);
     return storage;
   };
-  return lower(program, storageOf, byUnits).commands;
+  return lower(program, target(1), storageOf, byUnits).commands;
 }
 
 /** The run of units that is `thread`'s: whole grains, the first of them for the command's home. */
@@ -141,7 +156,7 @@ describe('a schedule', () => {
       for (const byUnits of [false, true]) {
         const commands = lowered(program, byUnits);
         for (const threads of [2, 3, 4]) {
-          const shared = schedule(commands, threads);
+          const shared = schedule(commands, target(threads));
           if (shared.threads === threads) several++;
           assertApart(shared);
         }
@@ -151,7 +166,7 @@ describe('a schedule', () => {
   }
 
   it('is found wanting if a barrier is left out', () => {
-    const { commands, threads } = schedule(lowered(PROGRAMS['training, LSTM']!, false), 2);
+    const { commands, threads } = schedule(lowered(PROGRAMS['training, LSTM']!, false), target(2));
     const barriers = commands.flatMap(({ opcode }, i) => (opcode === BARRIER ? [i] : []));
     assert.ok(barriers.length > 0);
     for (const left of barriers) {
@@ -162,7 +177,7 @@ describe('a schedule', () => {
   for (const layers of ['two layers', 'wide layers']) {
     it(`puts layers that are at different places of a text on threads of their own: ${layers}`, () => {
       const program = PROGRAMS[`reading as a wavefront, ${layers}`]!;
-      const { commands, threads } = schedule(lowered(program, false), 2);
+      const { commands, threads } = schedule(lowered(program, false), target(2));
       assert.equal(threads, 2);
       const steps = commands.filter(({ opcode }) => opcode === LSTM_FORWARD);
       const homes = steps.map(({ home }) => home);

@@ -1,11 +1,17 @@
 /** What only the simd engine promises: how it uses memory, and how it refuses. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { planArena } from '../../src/engine/commands/arena.ts';
+import {
+  type Command,
+  Place,
+  type Storage,
+  stretches,
+  wordCount,
+} from '../../src/engine/commands/commands.ts';
+import * as op from '../../src/engine/commands/opcodes.ts';
 import { declare, type Program } from '../../src/engine/engine.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
-import { planArena } from '../../src/engine/simd/arena.ts';
-import * as op from '../../src/engine/simd/assembly/opcodes.ts';
-import { type Command, Place, type Storage, stretches, wordCount } from '../../src/engine/simd/commands.ts';
 import { SimdEngine } from '../../src/engine/simd/simd-engine.ts';
 import { CharloomError } from '../../src/errors.ts';
 
@@ -68,7 +74,7 @@ describe('the arena', () => {
 describe('the command list', () => {
   it('is cut into stretches of bounded work that cover all of it', () => {
     const commands = [1, 5e8, 1, 1, 3e8, 3e8, 1].map((work) => ({ ...COMMAND, arguments: [0], work }));
-    const cuts = stretches(commands);
+    const cuts = stretches(commands, { barrierWork: 2.5e4 });
     assert.deepEqual(cuts, [0, 12, 36, 42]);
     assert.equal(cuts.at(-1), wordCount(commands));
   });

@@ -4,9 +4,10 @@
  * it grows.
  */
 import { CharloomError } from '../../errors.ts';
-import { align } from './arena.ts';
-import { BLOCK_BYTES, REFUSED } from './assembly/opcodes.ts';
-import type { Storage } from './commands.ts';
+import { align } from '../commands/arena.ts';
+import type { CommandMemory } from '../commands/command-engine.ts';
+import type { Storage } from '../commands/commands.ts';
+import { BLOCK_BYTES, REFUSED } from './assembly/layout.ts';
 
 const PAGE = 65536;
 /** All that 32-bit addresses reach. */
@@ -15,7 +16,7 @@ const MOST_PAGES = 65536;
 /** Left to what threads share, and to the constants of the kernels from 1024 on; address 0 stands for "no operand". */
 const RESERVED = 4096;
 
-export class EngineMemory {
+export class WasmMemory implements CommandMemory {
   readonly #memory: WebAssembly.Memory;
   /** Where each thread packs blocks of A. */
   readonly workspace = RESERVED;

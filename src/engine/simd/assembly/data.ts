@@ -1,6 +1,7 @@
 /** Moving data, and the sums over it. */
+
+import { SUM_BLOCK } from '../../commands/opcodes';
 import { loadLanes, storeLanes } from './lanes';
-import { SUM_BLOCK } from './opcodes';
 import { refuse } from './threads';
 
 export function fill(out: usize, length: i32, value: f32): void {

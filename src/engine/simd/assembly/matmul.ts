@@ -8,7 +8,7 @@
  */
 
 import { beside } from './lanes';
-import { BLOCK_DEPTH, BLOCK_ROWS, TILE_COLUMNS, TILE_ROWS } from './opcodes';
+import { BLOCK_DEPTH, BLOCK_ROWS, TILE_COLUMNS, TILE_ROWS } from './layout';
 import { PANEL_STEP, packTiles, packTilesTransposed, panelBlockBytes, TILE_BYTES, TILE_STEP } from './pack';
 import { finishRow, rowProduct } from './row-product';
 

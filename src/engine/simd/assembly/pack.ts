@@ -5,7 +5,7 @@
  */
 
 import { loadLanes } from './lanes';
-import { BLOCK_BYTES, BLOCK_DEPTH, BLOCK_ROWS, TILE_COLUMNS, TILE_ROWS } from './opcodes';
+import { BLOCK_BYTES, BLOCK_DEPTH, BLOCK_ROWS, TILE_COLUMNS, TILE_ROWS } from './layout';
 
 /** Bytes of one depth step of a packed panel of B, and of a packed tile of A. */
 export const PANEL_STEP: usize = TILE_COLUMNS * 4;

@@ -1,6 +1,6 @@
 /** One row of A times packed panels of B: the rows that do not fill a tile of `matmul.ts`, and all of a single text. */
 import { loadLanes, storeLanes } from './lanes';
-import { TILE_COLUMNS } from './opcodes';
+import { TILE_COLUMNS } from './layout';
 import { PANEL_STEP } from './pack';
 
 /**

@@ -8,7 +8,7 @@
  *     ASLEEP      threads that sleep until a job or a generation is over
  *     REFUSED     not 0 if a command met an index out of range
  */
-import { ARRIVED, ASLEEP, GENERATION, JOB, REFUSED } from './opcodes';
+import { ARRIVED, ASLEEP, GENERATION, JOB, REFUSED } from './layout';
 
 /** Looks at a word before a thread goes to sleep over it: about a tenth of a millisecond. */
 const SPINS = 100000;

@@ -1,15 +1,17 @@
 /**
  * The walker: replays a list of commands. A command is [opcode, words, units, grain, home, arguments...] in 32-bit words; an
  * argument is an operand (its byte address, and how many bytes of it belong to one unit), an integer or the bits of a
- * float. `../lower.ts` writes them, in the order in which they are read here.
+ * float. `../../commands/lower.ts` writes them, in the order in which they are read here.
  */
+
+import * as op from '../../commands/opcodes';
 import { gruBackward, gruForward, lstmBackward, lstmForward, rnnBackward, rnnForward } from './cells';
 import { fill, finishNorm, finishSum, scaleRows, squareBlocks, storeRow, sumBlocks, sumRows } from './data';
 import { dropout } from './dropout';
 import { gatherRows, scatterColumns, scatterRows } from './gather';
+import { BLOCK_BYTES, TILE_COLUMNS } from './layout';
 import { crossEntropy, squaredError } from './loss';
 import { matmul } from './matmul';
-import * as op from './opcodes';
 import { adam, rmsprop, sgd } from './optimizer';
 import { packPanels, packPanelsTransposed, transpose } from './pack';
 import { awaitJob, barrier, count, first, jobEnd, jobStart, post, take, thread } from './threads';
@@ -59,7 +61,7 @@ export function serve(self: i32, blocks: usize): void {
 }
 
 function walk(start: usize, end: usize, blocks: usize): void {
-  const block = blocks + (thread as usize) * op.BLOCK_BYTES;
+  const block = blocks + (thread as usize) * BLOCK_BYTES;
   let command = start;
   while (command !== end) {
     const opcode = load<i32>(command);
@@ -224,8 +226,8 @@ function shareCell(): void {
   width = integer();
   const byColumns = flag();
   rows = byColumns ? allRows : count;
-  from = byColumns ? first * op.TILE_COLUMNS : 0;
-  to = byColumns ? from + count * op.TILE_COLUMNS : width;
+  from = byColumns ? first * TILE_COLUMNS : 0;
+  to = byColumns ? from + count * TILE_COLUMNS : width;
 }
 
 /** The arguments of a matrix product: this thread's rows of it, or its panels of each group of columns. */
@@ -244,7 +246,7 @@ function product(transposed: bool, byColumns: bool, block: usize): void {
   const columns = integer();
   const depth = integer();
   if (!transposed) stride = (depth as usize) << 2;
-  let panelCount = (columns + op.TILE_COLUMNS - 1) / op.TILE_COLUMNS;
+  let panelCount = (columns + TILE_COLUMNS - 1) / TILE_COLUMNS;
   let firstPanel = 0;
   let groups = 1;
   let groupPanels = panelCount;

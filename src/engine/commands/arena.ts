@@ -1,6 +1,6 @@
 /** Planning the arena: temporaries whose lifetimes do not meet share memory. */
-import * as op from './assembly/opcodes.ts';
 import { type Command, Place, type Storage } from './commands.ts';
+import * as op from './opcodes.ts';
 
 /** Addresses and sizes are multiples of a cache line. */
 const ALIGNMENT = 64;

@@ -1,9 +1,11 @@
 /**
- * The command list: what the walker (`assembly/walk.ts`) reads. Commands name storage; addresses are filled in
+ * The command list: what a walker (`../simd/assembly/walk.ts`, `../native/c/walk.c`) reads. Commands name storage; addresses are filled in
  * when the list is linked, because temporaries may move between replays.
  */
 
-/** A piece of WebAssembly memory. */
+import type { Target } from './target.ts';
+
+/** A piece of the engine's memory. */
 export interface Storage {
   readonly name: string;
   readonly bytes: number;
@@ -81,8 +83,8 @@ export interface Command {
 /** Words before the arguments: opcode, length, units, grain, home. */
 const HEAD = 5;
 
-/** About 10 ms of work: the list may be left after each such stretch, so that signals and timers get a turn. */
-const STRETCH = 4e8;
+/** Some 10 ms of work: the list may be left after each such stretch, so that signals and timers get a turn. */
+const STRETCH = 1.6e4; // barriers
 
 /** Words of the encoded list. */
 export function wordCount(commands: readonly Command[]): number {
@@ -95,8 +97,8 @@ function commandWords(command: Command): number {
   return HEAD + command.arguments.length + places.length;
 }
 
-/** The list as words, with the temporaries in an arena at `arena`. */
-export function encode(commands: readonly Command[], arena: number): Int32Array {
+/** The list as words, with the temporaries in an arena at byte `arena`. */
+export function encode(commands: readonly Command[], arena: number, { addressBytes }: Target): Int32Array {
   const words = new Int32Array(wordCount(commands));
   const floats = new Float32Array(words.buffer);
   let at = 0;
@@ -110,8 +112,8 @@ export function encode(commands: readonly Command[], arena: number): Int32Array 
       if (argument instanceof Float) floats[at++] = argument.value;
       else if (argument instanceof Place) {
         const { storage, offset, unitBytes } = argument;
-        words[at++] = (storage.temporary ? arena : 0) + storage.address + offset;
-        words[at++] = unitBytes;
+        words[at++] = ((storage.temporary ? arena : 0) + storage.address + offset) / addressBytes;
+        words[at++] = unitBytes / addressBytes;
       } else words[at++] = argument;
     }
   }
@@ -119,14 +121,17 @@ export function encode(commands: readonly Command[], arena: number): Int32Array 
 }
 
 /** Word positions that cut the list into stretches of bounded work: 0, ..., wordCount. */
-export function stretches(commands: readonly Command[]): number[] {
+export function stretches(
+  commands: readonly Command[],
+  { barrierWork }: Pick<Target, 'barrierWork'>,
+): number[] {
   const cuts = [0];
   let at = 0;
   let work = 0;
   for (const command of commands) {
     at += commandWords(command);
     work += command.work;
-    if (work >= STRETCH) {
+    if (work >= STRETCH * barrierWork) {
       cuts.push(at);
       work = 0;
     }

@@ -1,5 +1,5 @@
 /**
- * From a recorded program to the commands of the walker. Most operations are one command; products and gathers
+ * From a recorded program to the commands of a walker. Most operations are one command; products and gathers
  * may need an operand in another form first (packed, transposed): see `lowering.ts`.
  */
 import {
@@ -11,15 +11,16 @@ import {
   type Program,
   type Tensor,
 } from '../engine.ts';
-import * as op from './assembly/opcodes.ts';
 import { type Argument, Float, NOWHERE, Place, type Storage } from './commands.ts';
 import { LINE, type Lowered, Lowering, type Share, temporary, transposition } from './lowering.ts';
+import * as op from './opcodes.ts';
+import type { Target } from './target.ts';
 
 /** The gradient of a table is transposed at the end if a replay gathers at least this share of its columns. */
 const TRANSPOSE_SHARE = 1 / 4;
 
-/** A larger product is several commands, so that none keeps signals and timers waiting for long. */
-const COMMAND_WORK = 1e9;
+/** A larger product, counted in barriers, is several commands, so that none keeps signals and timers waiting for long. */
+const COMMAND_WORK = 4e4;
 
 /** All of it is one thread's work. */
 const ALONE: Share = { units: 1 };
@@ -29,8 +30,13 @@ const ALONE: Share = { units: 1 };
  *
  * @param byUnits whether threads share time steps of few texts by hidden units, where that is worth it, and not by texts
  */
-export function lower(program: Program, storageOf: (tensor: Tensor) => Storage, byUnits: boolean): Lowered {
-  const lowering = new Lowering(program, storageOf, byUnits);
+export function lower(
+  program: Program,
+  target: Target,
+  storageOf: (tensor: Tensor) => Storage,
+  byUnits: boolean,
+): Lowered {
+  const lowering = new Lowering(program, target, storageOf, byUnits);
   for (const operation of program.operations) {
     (lowerings[operation.op] as (o: unknown, to: Lowering) => void)(operation, lowering);
     for (const { matrix, written } of operands(operation)) if (written) lowering.forget(matrix);
@@ -43,7 +49,7 @@ function pieces({ rows, columns }: Matrix): Share & { elements: number } {
   return rows > 1 ? { units: rows, elements: columns } : { units: columns, grain: LINE, elements: 1 };
 }
 
-/** The arguments of every command stand in the order in which `assembly/walk.ts` reads them. */
+/** The arguments of every command stand in the order in which the walkers read them. */
 const lowerings: { readonly [K in OperationName]: (o: Operations[K], to: Lowering) => void } = {
   fill({ out, value }, to) {
     const { elements, ...share } = pieces(out);
@@ -68,24 +74,24 @@ const lowerings: { readonly [K in OperationName]: (o: Operations[K], to: Lowerin
 
   matmul({ out, a, b, transposeA, transposeB, accumulate, bias }, to) {
     const depth = transposeA ? a.rows : a.columns;
-    const work = 2 * out.length * depth;
+    const work = to.productWork(out.rows, out.columns, depth);
     const flags = [bias ? to.all(bias) : NOWHERE, accumulate ? 1 : 0];
     const panels = to.panels(b, transposeB ?? false);
     const groups = to.productGroups(out, work);
     if (!transposeA && groups > 0) {
-      const share = { units: Math.ceil(out.columns / groups / op.TILE_COLUMNS) };
+      const share = { units: Math.ceil(out.columns / groups / to.target.panelColumns) };
       const shape = [out.rows, out.columns, depth, groups];
       const places = [to.writeColumns(out, groups), to.all(a), panels];
       to.emit(op.MATMUL_BY_COLUMNS, share, [...places, ...flags, ...shape], work);
       return;
     }
-    const rows = Math.max(1, Math.floor((out.rows * COMMAND_WORK) / work));
+    const rows = Math.max(1, Math.floor((out.rows * COMMAND_WORK * to.target.barrierWork) / work));
     for (let first = 0; first < out.rows; first += rows) {
       const units = Math.min(rows, out.rows - first);
       const part = to.write(out.slice(first, units));
       const shape = [units, out.columns, depth];
       const share = { units };
-      const partWork = 2 * units * out.columns * depth;
+      const partWork = to.productWork(units, out.columns, depth);
       if (transposeA) {
         const from = [to.all(a), first, a.columns];
         to.emit(op.MATMUL_TRANSPOSED, share, [part, ...from, panels, ...flags, ...shape], partWork);
@@ -227,7 +233,7 @@ function forwardStep(
 ): { share: Share; shape: number[]; read: (m: Matrix) => Place; write: (m: Matrix) => Place } {
   const byColumns = to.columnGroups(gates, H) > 0;
   return {
-    share: { units: byColumns ? H / op.TILE_COLUMNS : rows },
+    share: { units: byColumns ? H / to.target.panelColumns : rows },
     shape: [rows, H, byColumns ? 1 : 0],
     read: (matrix) => (byColumns ? to.readColumns(matrix, matrix.columns / H) : to.read(matrix)),
     write: (matrix) => (byColumns ? to.writeColumns(matrix, matrix.columns / H) : to.write(matrix)),

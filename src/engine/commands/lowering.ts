@@ -4,8 +4,9 @@
  * until something is written into it.
  */
 import { type Matrix, type Operation, operands, type Program, type Tensor } from '../engine.ts';
-import * as op from './assembly/opcodes.ts';
 import { type Argument, type Command, Place, type Storage } from './commands.ts';
+import * as op from './opcodes.ts';
+import type { Target } from './target.ts';
 
 /**
  * What has fewer rows gives threads too little to share by rows: they share its columns, if there is enough work. A time
@@ -13,10 +14,10 @@ import { type Argument, type Command, Place, type Storage } from './commands.ts'
  */
 const FEW_ROWS = 8;
 
-/** Multiplications and additions of a product from which on threads share its columns. */
-const SHARED_WORK = 4e5;
+/** Work of a product, counted in barriers, from which on threads share its columns. */
+const SHARED_WORK = 16;
 /** The same of a time step that has less than a tile of rows: then the other way is one thread, or single rows. */
-const SHARED_STEP_WORK = 1e5;
+const SHARED_STEP_WORK = 4;
 
 /** Elements of an operation without rows are shared by the cache line. */
 export const LINE = 16;
@@ -62,6 +63,7 @@ export class Lowering implements Lowered {
   readonly sources = new Set<Tensor>();
   readonly prepared: Storage[] = [];
   readonly commands: Command[] = [];
+  readonly target: Target;
   readonly #storageOf: (tensor: Tensor) => Storage;
   readonly #written: ReadonlySet<Tensor>;
   readonly #byUnits: boolean;
@@ -71,14 +73,16 @@ export class Lowering implements Lowered {
   /** What other forms of a tensor's matrices are valid at this point of the program. */
   readonly #derived = new Map<Tensor, Derived[]>();
 
-  constructor(program: Program, storageOf: (tensor: Tensor) => Storage, byUnits: boolean) {
+  constructor(program: Program, target: Target, storageOf: (tensor: Tensor) => Storage, byUnits: boolean) {
+    this.target = target;
     this.#storageOf = storageOf;
     this.#written = writtenTensors(program);
     for (const operation of program.operations) {
       const [gates = [], H = 0] = gatesOf(operation);
       for (const { tensor, rows } of gates) {
         if (rows >= FEW_ROWS) continue;
-        const shares = byUnits && sharesUnits(gates[0]!, H) && (this.#stepGates.get(tensor) ?? H) === H;
+        const shares =
+          byUnits && sharesUnits(gates[0]!, H, target) && (this.#stepGates.get(tensor) ?? H) === H;
         this.#stepGates.set(tensor, shares ? H : 0);
       }
     }
@@ -101,7 +105,12 @@ export class Lowering implements Lowered {
     if (groups > 0) return groups;
     // A step that is not shared by hidden units stays whole: the cell is, and threads would wait for each other twice.
     const whole = !this.#byUnits && this.#stepGates.has(out.tensor);
-    return work > SHARED_WORK && !whole ? 1 : 0;
+    return work > SHARED_WORK * this.target.barrierWork && !whole ? 1 : 0;
+  }
+
+  /** Multiplications and additions of a product, or as many as it takes the time of. */
+  productWork(rows: number, columns: number, depth: number): number {
+    return productWork(rows, columns, depth, this.target);
   }
 
   emit(opcode: number, { units, grain = 1 }: Share, args: Argument[], work: number): void {
@@ -159,10 +168,11 @@ export class Lowering implements Lowered {
   /** B, or Bᵀ if `transposed`, packed into panels of columns. */
   panels(b: Matrix, transposed: boolean): Place {
     const [depth, columns] = transposed ? [b.columns, b.rows] : [b.rows, b.columns];
-    const units = Math.ceil(columns / op.TILE_COLUMNS);
+    const { panelColumns } = this.target;
+    const units = Math.ceil(columns / panelColumns);
     const opcode = transposed ? op.PACK_TRANSPOSED : op.PACK;
     const form = transposed ? 'panels of the transpose' : 'panels';
-    return this.#derive(b, form, depth * units * op.TILE_COLUMNS, (place) => {
+    return this.#derive(b, form, depth * units * panelColumns, (place) => {
       const args = [place, this.all(b), depth, columns];
       return { opcode, units, grain: 1, arguments: args, work: b.length };
     });
@@ -219,11 +229,15 @@ export function transposition(out: Place, input: Place, rows: number, columns: n
   return { opcode: op.TRANSPOSE, units: rows, grain: LINE, arguments: args, work: rows * columns };
 }
 
+function productWork(rows: number, columns: number, depth: number, { leastRows }: Target): number {
+  return 2 * Math.max(rows, leastRows) * columns * depth;
+}
+
 /** Whether threads are to share a time step with these gates by hidden units. */
-function sharesUnits({ rows, length }: Matrix, H: number): boolean {
-  const work = 2 * length * H;
-  const least = rows < op.TILE_ROWS ? SHARED_STEP_WORK : SHARED_WORK;
-  return rows < FEW_ROWS && H % op.TILE_COLUMNS === 0 && work > least;
+function sharesUnits({ rows, columns }: Matrix, H: number, target: Target): boolean {
+  const work = productWork(rows, columns, H, target);
+  const least = rows < target.tileRows ? SHARED_STEP_WORK : SHARED_WORK;
+  return rows < FEW_ROWS && H % target.panelColumns === 0 && work > least * target.barrierWork;
 }
 
 /** The gates, or preactivations, of a cell's forward step, and H. */

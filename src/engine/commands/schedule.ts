@@ -7,8 +7,9 @@
  * A command that cannot be divided, such as a time step of a single text, has a home: it is done by the thread that did what
  * it depends on since the last barrier. So two layers that are at different places of the text go on beside each other.
  */
-import * as op from './assembly/opcodes.ts';
 import { type Command, Place, type Storage } from './commands.ts';
+import * as op from './opcodes.ts';
+import type { Target } from './target.ts';
 
 /** Commands for so many threads. */
 export interface Schedule {
@@ -30,9 +31,6 @@ interface Use {
   readonly home: number | undefined;
 }
 
-/** What it costs to wait for each other, in multiplications and additions: some microseconds. */
-const BARRIER_WORK = 2.5e4;
-
 /**
  * The most of one thread's time that several may take, or they are not worth it: every barrier is a risk of waiting for a
  * thread that another program has displaced.
@@ -41,16 +39,16 @@ const WORTHWHILE = 3 / 4;
 
 const BARRIER: Command = { opcode: op.BARRIER, units: 0, grain: 1, arguments: [], work: 0 };
 
-/** The commands with homes and barriers for so many threads; as they are, for one, if more would gain too little. */
-export function schedule(commands: readonly Command[], threads: number): Schedule {
+/** The commands with homes and barriers for the target's threads; as they are, for one, if more would gain too little. */
+export function schedule(commands: readonly Command[], target: Target): Schedule {
   const time = commands.reduce((sum, { work }) => sum + work, 0);
   const alone = { commands, threads: 1, time };
-  if (threads === 1) return alone;
-  const shared = distribute(commands, threads);
+  if (target.threads === 1) return alone;
+  const shared = distribute(commands, target);
   return shared.time <= WORTHWHILE * time ? shared : alone;
 }
 
-function distribute(commands: readonly Command[], threads: number): Schedule {
+function distribute(commands: readonly Command[], { threads, barrierWork }: Target): Schedule {
   const list: Command[] = [];
   let time = 0;
   // Since the last barrier: what was used, and what each thread has done.
@@ -72,12 +70,12 @@ function distribute(commands: readonly Command[], threads: number): Schedule {
     }
     if (apart || homes.size > 1) {
       list.push(BARRIER);
-      time += Math.max(...loads) + BARRIER_WORK;
+      time += Math.max(...loads) + barrierWork;
       uses.clear();
       homes.clear();
       loads.fill(0);
     }
-    const [known = leastLoaded(loads)] = homes;
+    const [known = leastLoaded(loads, barrierWork)] = homes;
     const home = divided ? undefined : known;
     list.push(divided ? command : { ...command, home: known });
     if (divided) {
@@ -91,8 +89,8 @@ function distribute(commands: readonly Command[], threads: number): Schedule {
 }
 
 /** The thread that has done least, counted in whole barriers: small work stays together. */
-function leastLoaded(loads: readonly number[]): number {
-  const rounded = loads.map((load) => Math.floor(load / BARRIER_WORK));
+function leastLoaded(loads: readonly number[], barrierWork: number): number {
+  const rounded = loads.map((load) => Math.floor(load / barrierWork));
   return rounded.indexOf(Math.min(...rounded));
 }
 

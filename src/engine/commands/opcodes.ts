@@ -1,6 +1,6 @@
 /**
- * Numbers of the commands that the walker understands, and the block sizes that the compiler of programs
- * (`../lower.ts`) has to know. This file is read by AssemblyScript and by TypeScript alike.
+ * Numbers of the commands that the walkers understand. This file is read by TypeScript, by AssemblyScript (the simd engine)
+ * and, as macros, by C (the native engine).
  */
 
 /** All threads have done everything before it. */
@@ -45,21 +45,5 @@ export const ADAM = 70;
 export const RMSPROP = 71;
 export const SGD = 72;
 
-/** Rows and columns of the matrix product's register tile; B is packed in panels of TILE_COLUMNS columns. */
-export const TILE_ROWS = 4;
-export const TILE_COLUMNS = 8;
-/** A block of A, [BLOCK_ROWS, BLOCK_DEPTH], is packed at a time. */
-export const BLOCK_ROWS = 128;
-export const BLOCK_DEPTH = 256;
-/** Bytes that the matrix product needs for a packed block of A: see TILE_BYTES in `pack.ts`. */
-export const BLOCK_BYTES = (BLOCK_ROWS / TILE_ROWS) * (BLOCK_DEPTH * TILE_ROWS * 4 + 64);
-
 /** Sums over many numbers run over blocks of so many, whose sums are then added in order. */
 export const SUM_BLOCK = 16384;
-
-/** Byte addresses, one cache line each, of what threads share beside the tensors: see `threads.ts`. */
-export const JOB = 64;
-export const ARRIVED = 128;
-export const GENERATION = 192;
-export const ASLEEP = 256;
-export const REFUSED = 320;

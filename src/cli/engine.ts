@@ -1,0 +1,9 @@
+/** Engines, opened for people: what takes a while is shown. */
+import type { Engine } from '../engine/engine.ts';
+import { type EngineOptions, openEngine as open } from '../engine/open.ts';
+import { waiting } from './terminal/wait.ts';
+
+/** See `openEngine` of engine/open.ts. */
+export function openEngine(device: string, { threads }: EngineOptions = {}): Promise<Engine> {
+  return open(device, { threads, show: waiting });
+}

@@ -1,0 +1,261 @@
+/*
+ * out [rows, columns] = A B (+ bias) (+ out). B lies in packed panels of PANEL columns, [depth / 256][panels][256][PANEL]; A
+ * is packed into tiles, a block at a time. A tile of sums stays in registers: TILE_ROWS rows by one panel, or, of a single
+ * row, several panels. The sum of an element runs through each block of depth in order, and the blocks' sums are added in
+ * order: how rows are divided, among threads or tiles, changes no bits.
+ */
+#pragma once
+#include "vectors.h"
+
+enum {
+  PANEL_VECTORS = 2,
+  PANEL = PANEL_VECTORS * LANES,
+  TILE_ROWS = REGISTERS == 32 ? 12 : 6,
+  BLOCK_ROWS = 8 * TILE_ROWS,
+  BLOCK_DEPTH = 256,
+  BLOCK_FLOATS = BLOCK_ROWS * BLOCK_DEPTH,
+};
+
+/* Where sums go, and what is added to them. */
+typedef struct {
+  float *out;
+  size_t stride;
+  const float *bias; /* NULL for none */
+  bool accumulate;
+} target;
+
+/* A row of sums + bias + out, to `columns` columns. Not inlined: it would take registers from the sums. */
+static __attribute__((noinline)) void finish_row(const float *sums, const target *to, size_t row, int columns) {
+  float *out = to->out + row * to->stride;
+  for (int c = 0; c < columns; c++) out[c] = sums[c] + (to->bias ? to->bias[c] : 0) + (to->accumulate ? out[c] : 0);
+}
+
+/*
+ * `rows` rows times `panels` panels, `columns` columns of them in use. Row r's element of a step of depth is a[r], and the
+ * next step's lies `along` further. `rows` and `panels` are constants where this is inlined, and the sums are registers.
+ */
+INLINE void tile(int rows, int panels, const target *to, const float *a, size_t along, const float *b,
+                 size_t panel_floats, int depth, int columns) {
+  vec sums[TILE_ROWS][4 * PANEL_VECTORS];
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 16
+    for (int v = 0; v < panels * PANEL_VECTORS; v++) sums[r][v] = (vec){0};
+  }
+  for (int k = 0; k < depth; k++) {
+    vec row[4 * PANEL_VECTORS];
+#pragma GCC unroll 16
+    for (int v = 0; v < panels * PANEL_VECTORS; v++) {
+      row[v] = load(b + (size_t)(v / PANEL_VECTORS) * panel_floats + (v % PANEL_VECTORS) * LANES);
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+      const float x = a[r];
+#pragma GCC unroll 16
+      for (int v = 0; v < panels * PANEL_VECTORS; v++) sums[r][v] += x * row[v];
+    }
+    a += along;
+    b += PANEL;
+  }
+  if (columns < panels * PANEL) {
+    float rest[TILE_ROWS][4 * PANEL];
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 16
+      for (int v = 0; v < panels * PANEL_VECTORS; v++) store(rest[r] + v * LANES, sums[r][v]);
+    }
+    for (int r = 0; r < rows; r++) finish_row(rest[r], to, (size_t)r, columns);
+    return;
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; r++) {
+    float *out = to->out + (size_t)r * to->stride;
+#pragma GCC unroll 16
+    for (int v = 0; v < panels * PANEL_VECTORS; v++) {
+      if (to->bias) sums[r][v] += load(to->bias + v * LANES);
+      if (to->accumulate) sums[r][v] += load(out + v * LANES);
+      store(out + v * LANES, sums[r][v]);
+    }
+  }
+}
+
+/* Calls `f(n, ...)` with the constant n that `rows` is. */
+#if REGISTERS == 32
+#define MORE_ROWS(f, ...) CASE(7, f, __VA_ARGS__) CASE(8, f, __VA_ARGS__) CASE(9, f, __VA_ARGS__) \
+  CASE(10, f, __VA_ARGS__) CASE(11, f, __VA_ARGS__) CASE(12, f, __VA_ARGS__)
+#else
+#define MORE_ROWS(f, ...)
+#endif
+#define CASE(n, f, ...) case n: f(n, __VA_ARGS__); break;
+#define WITH_ROWS(rows, f, ...) switch (rows) { CASE(1, f, __VA_ARGS__) CASE(2, f, __VA_ARGS__) \
+  CASE(3, f, __VA_ARGS__) CASE(4, f, __VA_ARGS__) CASE(5, f, __VA_ARGS__) CASE(6, f, __VA_ARGS__) \
+  MORE_ROWS(f, __VA_ARGS__) }
+
+INLINE void packed_tile(int rows, const target *to, const float *a, const float *b, int depth, int columns) {
+  tile(rows, 1, to, a, (size_t)rows, b, 0, depth, columns);
+}
+
+/* A tile of packed rows times one panel. */
+static void tile_times_panel(int rows, const target *to, const float *a, const float *b, int depth, int columns) {
+  WITH_ROWS(rows, packed_tile, to, a, b, depth, columns)
+}
+
+/* A single row times `columns` columns of panels, four panels at a time: fewer sums would wait for each other. */
+static void row_times_panels(target to, const float *a, size_t along, const float *b, int depth, int columns) {
+  const size_t panel_floats = (size_t)depth * PANEL;
+  while (columns > 0) {
+    if (columns > 3 * PANEL) tile(1, 4, &to, a, along, b, panel_floats, depth, columns);
+    else if (columns > PANEL) tile(1, 2, &to, a, along, b, panel_floats, depth, columns);
+    else tile(1, 1, &to, a, along, b, panel_floats, depth, columns);
+    const int done = columns > 3 * PANEL ? 4 : columns > PANEL ? 2 : 1;
+    columns -= done * PANEL;
+    b += (size_t)done * panel_floats;
+    to.out += done * PANEL;
+    if (to.bias) to.bias += done * PANEL;
+  }
+}
+
+/* A, whose element (i, k) is a[i * across + k * along]; one of the two is 1. */
+typedef struct {
+  const float *a;
+  size_t across, along;
+} left;
+
+typedef float quad __attribute__((vector_size(16)));
+#if defined(__clang__)
+#define SHUFFLE(x, y, i, j, k, l) __builtin_shufflevector(x, y, i, j, k, l)
+#else
+typedef int32_t quad_index __attribute__((vector_size(16)));
+#define SHUFFLE(x, y, i, j, k, l) __builtin_shuffle(x, y, (quad_index){i, j, k, l})
+#endif
+
+/* out[c * step + r] = in[r * stride + c] for r and c in [0, 4). */
+INLINE void transpose_4x4(float *out, size_t step, const float *in, size_t stride) {
+  quad x[4];
+  for (int r = 0; r < 4; r++) memcpy(&x[r], in + (size_t)r * stride, sizeof x[r]);
+  const quad low01 = SHUFFLE(x[0], x[1], 0, 4, 1, 5), low23 = SHUFFLE(x[2], x[3], 0, 4, 1, 5);
+  const quad high01 = SHUFFLE(x[0], x[1], 2, 6, 3, 7), high23 = SHUFFLE(x[2], x[3], 2, 6, 3, 7);
+  const quad y[4] = {
+      SHUFFLE(low01, low23, 0, 1, 4, 5),
+      SHUFFLE(low01, low23, 2, 3, 6, 7),
+      SHUFFLE(high01, high23, 0, 1, 4, 5),
+      SHUFFLE(high01, high23, 2, 3, 6, 7),
+  };
+  for (int c = 0; c < 4; c++) memcpy(out + (size_t)c * step, &y[c], sizeof y[c]);
+}
+
+/* `rows` rows of A as a tile [depth][rows]. */
+INLINE void pack_rows(int rows, float *tile, left from, int depth) {
+  if (from.across == 1) {
+    for (int k = 0; k < depth; k++) memcpy(tile + k * rows, from.a + (size_t)k * from.along, (size_t)rows * sizeof(float));
+    return;
+  }
+  int k = 0;
+  for (; k + 4 <= depth; k += 4) {
+    for (int r = 0; r + 4 <= rows; r += 4) {
+      transpose_4x4(tile + k * rows + r, (size_t)rows, from.a + (size_t)r * from.across + k, from.across);
+    }
+    for (int r = rows & ~3; r < rows; r++) {
+      for (int i = k; i < k + 4; i++) tile[i * rows + r] = from.a[(size_t)r * from.across + (size_t)i];
+    }
+  }
+  for (; k < depth; k++) {
+    for (int r = 0; r < rows; r++) tile[k * rows + r] = from.a[(size_t)r * from.across + (size_t)k];
+  }
+}
+
+static void pack_tile(int rows, float *tile, left from, int depth) { WITH_ROWS(rows, pack_rows, tile, from, depth) }
+
+/* The panels [first_panel, first_panel + panel_count) of the product; `to`, `panels` are those of all columns. */
+static void product(target to, left from, const float *panels, int rows, int columns, int depth, int first_panel,
+                    int panel_count, float *tiles) {
+  const int first_column = first_panel * PANEL;
+  const int end = first_column + panel_count * PANEL;
+  const int end_column = end < columns ? end : columns;
+  const size_t panels_of_all = (size_t)((columns + PANEL - 1) / PANEL);
+  for (int k = 0; k < depth; k += BLOCK_DEPTH) {
+    const int steps = depth - k < BLOCK_DEPTH ? depth - k : BLOCK_DEPTH;
+    const float *block = panels + (size_t)k * panels_of_all * PANEL;
+    const float *first = block + (size_t)first_panel * steps * PANEL;
+    const target part = {
+        to.out, to.stride, k == 0 ? to.bias : NULL, to.accumulate || k > 0,
+    };
+    if (rows == 1) {
+      target row = part;
+      row.out += first_column;
+      if (row.bias) row.bias += first_column;
+      row_times_panels(row, from.a + (size_t)k * from.along, from.along, first, steps, end_column - first_column);
+      continue;
+    }
+    for (int i = 0; i < rows; i += BLOCK_ROWS) {
+      const int block_rows = rows - i < BLOCK_ROWS ? rows - i : BLOCK_ROWS;
+      /* Tiles of nearly the same number of rows: a tile of one row takes almost as long as one of four. */
+      const int tile_count = (block_rows + TILE_ROWS - 1) / TILE_ROWS;
+      for (int t = 0; t < tile_count; t++) {
+        const int row = block_rows * t / tile_count;
+        const int tile_rows = block_rows * (t + 1) / tile_count - row;
+        const left rest = {
+            from.a + (size_t)(i + row) * from.across + (size_t)k * from.along, from.across, from.along,
+        };
+        pack_tile(tile_rows, tiles + row * BLOCK_DEPTH, rest, steps);
+      }
+      const float *panel = first;
+      for (int j = first_column; j < end_column; j += PANEL) {
+        for (int t = 0; t < tile_count; t++) {
+          const int row = block_rows * t / tile_count;
+          const int tile_rows = block_rows * (t + 1) / tile_count - row;
+          const target tile_to = {
+              part.out + (size_t)(i + row) * part.stride + j, part.stride, part.bias ? part.bias + j : NULL,
+              part.accumulate,
+          };
+          tile_times_panel(tile_rows, &tile_to, tiles + row * BLOCK_DEPTH, panel, steps, end_column - j);
+        }
+        panel += (size_t)steps * PANEL;
+      }
+    }
+  }
+}
+
+/* B [depth, columns], or, if `transposed`, given as [columns, depth], into panels; the missing columns are 0. */
+static void pack_panels(float *panels, const float *b, int depth, int columns, bool transposed, int first, int count) {
+  const size_t across = transposed ? (size_t)depth : 1; /* from one column to the next */
+  const size_t along = transposed ? 1 : (size_t)columns;
+  const size_t panels_of_all = (size_t)((columns + PANEL - 1) / PANEL);
+  for (int k = 0; k < depth; k += BLOCK_DEPTH) {
+    const int steps = depth - k < BLOCK_DEPTH ? depth - k : BLOCK_DEPTH;
+    for (int p = first; p < first + count; p++) {
+      float *panel = panels + ((size_t)k * panels_of_all + (size_t)p * (size_t)steps) * PANEL;
+      const float *from = b + (size_t)k * along + (size_t)p * PANEL * across;
+      const int width = columns - p * PANEL < PANEL ? columns - p * PANEL : PANEL;
+      if (transposed) {
+        if (width < PANEL) memset(panel, 0, (size_t)steps * PANEL * sizeof(float));
+        for (int c = 0; c < width; c += 4) {
+          const float *rows = from + (size_t)c * across;
+          const int group = width - c < 4 ? width - c : 4;
+          int step = 0;
+          if (group == 4) {
+            for (; step + 4 <= steps; step += 4) transpose_4x4(panel + step * PANEL + c, PANEL, rows + step, across);
+          }
+          for (; step < steps; step++) {
+            for (int i = 0; i < group; i++) panel[step * PANEL + c + i] = rows[(size_t)i * across + (size_t)step];
+          }
+        }
+      } else {
+        for (int step = 0; step < steps; step++) {
+          memcpy(panel + step * PANEL, from + (size_t)step * along, (size_t)width * sizeof(float));
+          memset(panel + step * PANEL + width, 0, (size_t)(PANEL - width) * sizeof(float));
+        }
+      }
+    }
+  }
+}
+
+/* out [columns, rows] = inputT; of the rows of `input` from `first` on, `count` of them. */
+static void transpose(float *out, const float *input, int rows, int columns, int first, int count) {
+  for (int r = first; r < first + count; r += 8) {
+    const int group = first + count - r < 8 ? first + count - r : 8;
+    for (int c = 0; c < columns; c++) {
+      for (int i = 0; i < group; i++) out[(size_t)c * rows + r + i] = input[(size_t)(r + i) * columns + c];
+    }
+  }
+}

@@ -1,0 +1,101 @@
+/*
+ * Threads that walk one list. The one that calls `charloom_run` is number 0; the others live as long as the engine.
+ * Whoever waits looks at a word in memory for about a tenth of a millisecond and then sleeps.
+ */
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+#include "vectors.h"
+
+enum { SPINS = 20000, LINE_BYTES = 64 };
+
+/* A number that threads wait for, alone in its cache line. */
+typedef struct {
+  _Alignas(LINE_BYTES) atomic_uint value;
+} signal_word;
+
+typedef struct {
+  signal_word job;     /* number of the latest job */
+  signal_word arrived; /* threads that have come to the current barrier */
+  signal_word passed;  /* barriers passed so far */
+  signal_word asleep;  /* threads that sleep until one of these changes */
+  atomic_bool refused; /* whether a command met an index out of range */
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  int threads;         /* how many there are */
+  float *memory;
+  uint32_t start, end; /* the job: commands of `memory` */
+} team;
+
+/* A thread in a job, and what of the current command is its own: see `take`. */
+typedef struct {
+  team *team;
+  float *tiles; /* room for a packed block of A */
+  int thread, threads;
+  int first, count;
+} worker;
+
+INLINE void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/* Returns once the word is no longer `value`. */
+static void wait_while(team *team, signal_word *word, unsigned value) {
+  for (int spins = 0; spins < SPINS; spins++) {
+    if (atomic_load_explicit(&word->value, memory_order_acquire) != value) return;
+    relax();
+  }
+  pthread_mutex_lock(&team->mutex);
+  atomic_fetch_add(&team->asleep.value, 1);
+  while (atomic_load(&word->value) == value) pthread_cond_wait(&team->changed, &team->mutex);
+  atomic_fetch_sub(&team->asleep.value, 1);
+  pthread_mutex_unlock(&team->mutex);
+}
+
+/* After a word has changed: whoever goes to sleep has counted itself before it looks at the word again. */
+static void wake(team *team) {
+  if (atomic_load(&team->asleep.value) == 0) return;
+  pthread_mutex_lock(&team->mutex);
+  pthread_cond_broadcast(&team->changed);
+  pthread_mutex_unlock(&team->mutex);
+}
+
+/* Waits until all threads of the job are here. */
+static void barrier(worker *self) {
+  team *team = self->team;
+  if (self->threads == 1) return;
+  const unsigned passed = atomic_load(&team->passed.value);
+  if (atomic_fetch_add(&team->arrived.value, 1) == (unsigned)self->threads - 1) {
+    atomic_store(&team->arrived.value, 0);
+    atomic_store(&team->passed.value, passed + 1);
+    wake(team);
+  } else {
+    wait_while(team, &team->passed, passed);
+  }
+}
+
+/* Divides `units` into runs of whole grains, one for each thread from `home` on, and takes this thread's. */
+INLINE void take(worker *self, int units, int grain, int home) {
+  const int threads = self->threads;
+  const int grains = (units + grain - 1) / grain;
+  const int run = self->thread >= home ? self->thread - home : self->thread - home + threads;
+  const int64_t first = ((int64_t)grains * run + threads - 1) / threads * grain;
+  const int64_t next = ((int64_t)grains * (run + 1) + threads - 1) / threads * grain;
+  self->first = (int)(first < units ? first : units);
+  self->count = (int)(next < units ? next : units) - self->first;
+}
+
+/* An index is out of range: the host will hear of it. Returns 0, which is an index of everything. */
+INLINE int refuse(worker *self) {
+  atomic_store(&self->team->refused, true);
+  return 0;
+}
+
+/* `index`, if it is in [0, count). */
+INLINE int checked(worker *self, int32_t index, int count) {
+  return (uint32_t)index < (uint32_t)count ? index : refuse(self);
+}
