@@ -182,7 +182,7 @@ describe('a race', () => {
       const side = WORKLOADS.S1x32!;
       assert.deepEqual(
         found.filter((each) => each.command('S1x32', side)).map(({ role }) => role),
-        ['charloom', 'one text'],
+        ['charloom', 'native', 'one text'],
       );
     } finally {
       await rm(peers, { recursive: true });
@@ -198,7 +198,6 @@ const conditions: Conditions = {
   date: '2026-01-02',
   machine: '2 cores',
   node: '20.6.0',
-  engine: 'simd',
   threads: 2,
   command: 'make race',
 };
@@ -209,6 +208,7 @@ describe('the tables', () => {
     workload: WORKLOADS.W1!,
     results: compare([
       result('charloom, simd', 'charloom', 40_000, 50_000),
+      result('charloom, native', 'native', 160_000, 200_000),
       result('PyTorch 1.2, tuned', 'pytorch', 80_000, 100_000),
       result('TensorFlow.js 4.2, wasm', 'javascript', 2667, 3333),
       { contestant: 'brain.js', role: 'javascript', outcome: outcome([], 'a | b') },
@@ -229,19 +229,20 @@ describe('the tables', () => {
       const lines = linesOf(shortTable([training, sideBySide], conditions, language));
       assert.match(lines[0]!, /make race.*2026-01-02.*2 cores/);
       assert.deepEqual(lines.slice(4), [
-        '| W1: training, LSTM 2x128, B = 50, T = 50 | 45k | 0.50 | 15 (TensorFlow.js) | 12.0 MB / 12.0 MB |',
-        '| S1x32: sampling, LSTM 2x128, 32 texts at once | 300k (15 x S1) | - | - | 12.0 MB / - |',
+        '| W1: training, LSTM 2x128, B = 50, T = 50 | 180k | 2.00 | 45k | 0.50 | 15 (TensorFlow.js) | 12.0 MB / 12.0 MB / 12.0 MB |',
+        '| S1x32: sampling, LSTM 2x128, 32 texts at once | - | - | 300k (15 x S1) | - | - | - / 12.0 MB / - |',
       ]);
     }
   });
 
   it('have every contestant, also those without a result', () => {
     const lines = linesOf(fullTable([training], conditions));
-    assert.deepEqual(lines.slice(-4), [
-      '| W1: training, LSTM 2x128, B = 50, T = 50 | charloom, simd | 45k |  | 2 (22%) | 12.0 MB | as it is |',
-      '|  | PyTorch 1.2, tuned | 90k | 0.50 | 2 (22%) | 12.0 MB | as it is |',
-      '|  | TensorFlow.js 4.2, wasm | 3k | 15 | 2 (22%) | 12.0 MB | as it is |',
-      '|  | brain.js | - | - | - | 12.0 MB | a \\| b |',
+    assert.deepEqual(lines.slice(-5), [
+      '| W1: training, LSTM 2x128, B = 50, T = 50 | charloom, simd | 45k | 4.00 |  | 2 (22%) | 12.0 MB | as it is |',
+      '|  | charloom, native | 180k |  | 0.25 | 2 (22%) | 12.0 MB | as it is |',
+      '|  | PyTorch 1.2, tuned | 90k | 2.00 | 0.50 | 2 (22%) | 12.0 MB | as it is |',
+      '|  | TensorFlow.js 4.2, wasm | 3k | 60 | 15 | 2 (22%) | 12.0 MB | as it is |',
+      '|  | brain.js | - | - | - | - | 12.0 MB | a \\| b |',
     ]);
   });
 
@@ -249,14 +250,14 @@ describe('the tables', () => {
     const perCharacter = flopsPerCharacter(WORKLOADS.W1 as Training);
     // Of a 2x128 LSTM: three matrices [512, 128] and the output layer [65, 128]; one-hot input is looked up.
     assert.equal(perCharacter, 3 * 2 * (3 * 512 * 128 + 65 * 128));
-    const step = { workload: 'W1', training: WORKLOADS.W1 as Training };
+    const step = { engine: 'simd', workload: 'W1', training: WORKLOADS.W1 as Training };
     const share = shareOf(outcome([40, 60, 80]), outcome([50, 150, 50, 150]));
     assert.deepEqual(share, { perSecond: 60, peak: 100, ofPeak: 0.6, fastestOfPeak: 80 / 150 });
     assert.equal(
       linesOf(stepTable([{ ...step, perSecond: 60e9, peak: 100e9, ofPeak: 0.62, fastestOfPeak: 0.7 }])).at(
         -1,
       ),
-      '| W1: training, LSTM 2x128, B = 50, T = 50 | 1.23M | 60.0 | 100.0 | 62% | 70% |',
+      '| simd | W1: training, LSTM 2x128, B = 50, T = 50 | 1.23M | 60.0 | 100.0 | 62% | 70% |',
     );
 
     const product = {
@@ -347,9 +348,11 @@ describe('the contestants', () => {
     const peak = await PeakProgram.compile();
     assert.ok(peak);
     try {
-      const [one] = await alternate([{ ...peak.entry(2, 1), seconds: 0.05 }], quiet);
-      assert.equal(one!.failure, null);
-      assert.ok(one!.speeds[0]! > 1e8, `${one!.speeds[0]}`);
+      for (const engine of ['simd', 'native']) {
+        const [one] = await alternate([{ ...peak.entry(engine, 2, 1), seconds: 0.05 }], quiet);
+        assert.equal(one!.failure, null);
+        assert.ok(one!.speeds[0]! > 1e8, `${one!.speeds[0]}`);
+      }
     } finally {
       await peak.remove();
     }

@@ -1,5 +1,5 @@
 /**
- * The race: charloom's `simd` engine against what people would use instead, on one machine, in one run, in alternating
+ * The race: charloom's engines on the processor against what people would use instead, on one machine, in one run, in alternating
  * rounds, and against the machine's own limit. `make race`, or `node --import tsx test/bench/race.ts` after
  * `make build`, with
  *
@@ -39,6 +39,7 @@ import {
 } from './race/tables.ts';
 import { WORKLOADS } from './race/workloads.ts';
 
+/** Whose products and start-up are measured, and who always takes part. */
 const ENGINE = 'simd';
 /** Whose matrix products are measured; those of W5 are smaller and like those of W4. */
 const PRODUCTS_OF = ['W1', 'W2', 'W3', 'W4'];
@@ -78,7 +79,6 @@ const conditions: Conditions = {
   date: new Date().toISOString().slice(0, 10),
   machine: `${cores} cores of ${cpus()[0]?.model.trim() ?? 'an unknown processor'}`,
   node: process.version.slice(1),
-  engine: ENGINE,
   threads: numbers.threads,
   command: 'make race',
 };
@@ -88,6 +88,8 @@ const contestants = await findContestants({
   threads: numbers.threads,
 });
 for (const { name, missing } of contestants) if (missing) show(`${name}: not installed: ${missing}`);
+
+const hasNative = contestants.some(({ role, missing }) => role === 'native' && missing === null);
 
 const [load] = loadavg();
 if (load! > BUSY)
@@ -106,7 +108,9 @@ try {
   for (const name of names) {
     const workload = WORKLOADS[name]!;
     if (workload.kind !== 'training') continue;
-    steps.push(await measureStep(name, workload, options));
+    for (const engine of hasNative ? ['native', ENGINE] : [ENGINE]) {
+      steps.push(await measureStep(name, workload, { ...options, engine }));
+    }
     if (PRODUCTS_OF.includes(name)) products.push(...(await measureProducts(name, workload, options)));
   }
 } finally {

@@ -4,14 +4,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { openEngine } from '../../../src/engine/open.ts';
 import type { Command } from './contestant-process.ts';
 import { WORKLOADS, type Workload } from './workloads.ts';
 
 /**
- * charloom; charloom again, drawing one text where the other draws several; PyTorch at its fastest; other JavaScript
- * libraries; native code, and what else there is to compare with.
+ * charloom with nothing to install; charloom's native engine; charloom again, drawing one text where the other draws
+ * several; PyTorch at its fastest; other JavaScript libraries; native code, and what else there is to compare with.
  */
-export type Role = 'charloom' | 'one text' | 'pytorch' | 'javascript' | 'other';
+export type Role = 'charloom' | 'native' | 'one text' | 'pytorch' | 'javascript' | 'other';
 
 export interface Contestant {
   readonly name: string;
@@ -49,7 +50,7 @@ const PYTORCH_SCRIPTS = {
 /** All contestants, in the order in which they take turns and stand in the tables. */
 export async function findContestants(options: ContestantOptions): Promise<Contestant[]> {
   return [
-    ...charloom(options),
+    ...charloom(options, await whyNotHere('native')),
     ...(await pytorch(options.peers)),
     packageContestant(options.peers, 'onnxruntime-node', 'onnxruntime.mjs', {
       label: 'ONNX Runtime',
@@ -80,7 +81,17 @@ export function charloomCommand(engine: string, threads: number, work: object): 
   };
 }
 
-function charloom({ engine, threads }: ContestantOptions): Contestant[] {
+/** Why an engine cannot run here; null if it can. */
+async function whyNotHere(name: string): Promise<string | null> {
+  try {
+    await (await openEngine(name)).close();
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function charloom({ engine, threads }: ContestantOptions, noNative: string | null): Contestant[] {
   const common = { missing: null, brief: false };
   return [
     {
@@ -88,6 +99,13 @@ function charloom({ engine, threads }: ContestantOptions): Contestant[] {
       name: `charloom, ${engine}`,
       role: 'charloom',
       command: (_, workload) => charloomCommand(engine, threads, workload),
+    },
+    {
+      ...common,
+      name: 'charloom, native',
+      role: 'native',
+      missing: noNative,
+      command: (_, workload) => charloomCommand('native', threads, workload),
     },
     {
       ...common,

@@ -1,8 +1,9 @@
 /*
- * The most that 128-bit vectors can do on this machine, as WebAssembly SIMD must: a multiplication, then an addition,
- * never both in one instruction. A contestant of the race (contestant-process.ts): `peak THREADS`, the amount of work
- * is floating-point operations. Compile with -ffp-contract=off, or the compiler fuses them where it can, and with
- * -march=native: instructions of three operands, as V8 uses them, spare the copies that would get in the way.
+ * The most that this machine can do with vectors in registers. Without FUSED: with those of 128 bits, as WebAssembly SIMD
+ * must, a multiplication, then an addition, never both in one instruction. With it: the widest there are, and both in one
+ * instruction. A contestant of the race (contestant-process.ts): `peak THREADS`, the amount of work is floating-point
+ * operations. Compile with -march=native (instructions of three operands, as V8 uses them, spare the copies that would get in
+ * the way) and, without FUSED, -ffp-contract=off, or the compiler fuses them where it can.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -11,11 +12,20 @@
 #include <sys/resource.h>
 #include <time.h>
 
-typedef float vector __attribute__((vector_size(16)));
+#if defined(FUSED) && defined(__AVX512F__)
+#define BYTES 64
+#elif defined(FUSED) && defined(__AVX__)
+#define BYTES 32
+#else
+#define BYTES 16
+#endif
+#define LANES (BYTES / 4)
+
+typedef float vector __attribute__((vector_size(BYTES)));
 
 /* Makes the compiler believe that a register has changed, so that it computes every product anew. */
 #if defined(__x86_64__) || defined(__i386__)
-#define TOUCH(v) __asm__ volatile("" : "+x"(v))
+#define TOUCH(v) __asm__ volatile("" : "+v"(v))
 #elif defined(__aarch64__)
 #define TOUCH(v) __asm__ volatile("" : "+w"(v))
 #else
@@ -25,7 +35,6 @@ typedef float vector __attribute__((vector_size(16)));
 /* Sums that do not wait for each other: more than an addition takes cycles times those that begin in one. */
 #define SUMS 12
 #define STEPS 100000L
-#define LANES 4
 #define MAX_THREADS 256
 
 static double now(void) {
@@ -42,7 +51,7 @@ struct task {
 static void *multiply_and_add(void *argument) {
   struct task *task = argument;
   double end = now() + task->seconds;
-  vector a = {1e-9f, 2e-9f, 3e-9f, 4e-9f}, b = {1, 2, 3, 4}, sums[SUMS];
+  vector a = {1e-9f, 2e-9f, 3e-9f, 4e-9f}, b = {1, 2, 3, 4}, sums[SUMS]; /* other lanes: 0 */
   memset(sums, 0, sizeof sums);
   task->operations = 0;
   do {

@@ -13,6 +13,8 @@ export interface Result {
   readonly perSecond: number | null;
   /** charloom's speed over this one's: the median over the rounds that both took part in. */
   readonly ratio: number | null;
+  /** The same of charloom's native engine. */
+  readonly nativeRatio: number | null;
 }
 
 export interface WorkloadResult {
@@ -33,12 +35,17 @@ export function speedOf({ speeds, failure }: Outcome): number | null {
 export function compare(
   outcomes: readonly { readonly contestant: string; readonly role: Role; readonly outcome: Outcome }[],
 ): Result[] {
-  const own = outcomes.find(({ role }) => role === 'charloom')?.outcome;
-  return outcomes.map((each) => {
-    const perSecond = speedOf(each.outcome);
-    const comparable = own && speedOf(own) !== null && perSecond !== null;
-    return { ...each, perSecond, ratio: comparable ? medianRatio(own.speeds, each.outcome.speeds) : null };
-  });
+  const ratioOf = (own: Role, other: Outcome): number | null => {
+    const outcome = outcomes.find(({ role }) => role === own)?.outcome;
+    if (!outcome || speedOf(outcome) === null || speedOf(other) === null) return null;
+    return medianRatio(outcome.speeds, other.speeds);
+  };
+  return outcomes.map((each) => ({
+    ...each,
+    perSecond: speedOf(each.outcome),
+    ratio: ratioOf('charloom', each.outcome),
+    nativeRatio: ratioOf('native', each.outcome),
+  }));
 }
 
 /** The median of a[i] / b[i], as far as both go. */

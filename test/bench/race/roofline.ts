@@ -1,4 +1,4 @@
-/** How far charloom is from what the machine can do: its matrix products against the peak of 128-bit vectors. */
+/** How far charloom is from what the machine can do: its matrix products against the peak of what its engine may use. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -31,6 +31,7 @@ export interface Share {
 }
 
 export interface StepResult extends Share {
+  readonly engine: string;
   readonly workload: string;
   readonly training: Training;
 }
@@ -60,17 +61,11 @@ export class PeakProgram {
   static async compile(): Promise<PeakProgram | null> {
     const folder = await mkdtemp(path.join(tmpdir(), 'charloom-peak-'));
     const source = fileURLToPath(new URL('peak.c', import.meta.url));
-    const flags = [
-      '-O2',
-      '-march=native',
-      '-ffp-contract=off',
-      '-pthread',
-      source,
-      '-o',
-      path.join(folder, 'peak'),
-    ];
+    const flags = ['-O2', '-march=native', '-pthread', source, '-o'];
+    const compile = (...more: string[]) => promisify(execFile)(process.env.CC ?? 'cc', [...flags, ...more]);
     try {
-      await promisify(execFile)(process.env.CC ?? 'cc', flags);
+      await compile(path.join(folder, 'peak'), '-ffp-contract=off');
+      await compile(path.join(folder, 'peak-fused'), '-ffp-contract=fast', '-DFUSED');
       return new PeakProgram(folder);
     } catch {
       await rm(folder, { recursive: true });
@@ -78,9 +73,10 @@ export class PeakProgram {
     }
   }
 
-  entry(threads: number, rounds: number, seconds = SECONDS): Entry {
+  /** @param engine whose limit it is: `native` may fuse, and use the widest vectors there are */
+  entry(engine: string, threads: number, rounds: number, seconds = SECONDS): Entry {
     const command = {
-      program: path.join(this.#folder, 'peak'),
+      program: path.join(this.#folder, engine === 'native' ? 'peak-fused' : 'peak'),
       arguments: [String(threads)],
       environment: process.env,
     };
@@ -109,6 +105,7 @@ export async function measureStep(
   const flops = (perCharacter: number | null): number | null =>
     perCharacter === null ? null : perCharacter * flopsPerCharacter(training);
   return {
+    engine: options.engine,
     workload,
     training,
     perSecond: flops(share.perSecond),
@@ -139,16 +136,16 @@ async function measureShare(
   name: string,
   command: Command,
   threads: number,
-  { peak, show }: RooflineOptions,
+  { engine, peak, show }: RooflineOptions,
 ): Promise<Share> {
-  show(name);
+  show(`${name}, ${engine}`);
   const work = { name, command, rounds: ROUNDS, seconds: SECONDS, limitSeconds: LIMIT_SECONDS };
   const quiet = (): void => {};
   if (!peak) {
     const [outcome] = await alternate([work], quiet);
     return { perSecond: speedOf(outcome!), peak: null, ofPeak: null, fastestOfPeak: null };
   }
-  const [before, outcome] = await alternate([peak.entry(threads, ROUNDS + 1), work], quiet);
+  const [before, outcome] = await alternate([peak.entry(engine, threads, ROUNDS + 1), work], quiet);
   return shareOf(outcome!, before!);
 }
 

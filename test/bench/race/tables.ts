@@ -13,7 +13,6 @@ export interface Conditions {
   /** Processor and cores. */
   readonly machine: string;
   readonly node: string;
-  readonly engine: string;
   readonly threads: number;
   /** What reproduces it. */
   readonly command: string;
@@ -26,18 +25,33 @@ export type Language = 'en' | 'zh-TW';
 
 const SHORT_TABLE: Record<Language, { header: readonly string[]; caption: (c: Conditions) => string }> = {
   en: {
-    header: ['workload', 'charloom, characters/s', '÷ PyTorch, tuned', '÷ best JavaScript library', 'memory'],
+    header: [
+      'workload',
+      '`native`, characters/s',
+      '÷ PyTorch, tuned',
+      '`simd`, characters/s',
+      '÷ PyTorch, tuned',
+      '÷ best JavaScript library',
+      'memory',
+    ],
     caption: (c) =>
-      `Measured by \`${c.command}\` on ${c.date}, ${c.machine}, Node ${c.node}, engine \`${c.engine}\`, ` +
-      `threads: ${c.threads}. ÷: charloom's characters per second over theirs. Memory: the most that charloom's ` +
-      'process had, and that of tuned PyTorch.',
+      `Measured by \`${c.command}\` on ${c.date}, ${c.machine}, Node ${c.node}, threads: ${c.threads}. ` +
+      "÷: charloom's characters per second over theirs. Memory: the most that the processes of `native`, `simd` " +
+      'and tuned PyTorch had.',
   },
   'zh-TW': {
-    header: ['工作', 'charloom（字元／秒）', '÷ 調校過的 PyTorch', '÷ 最快的 JavaScript 函式庫', '記憶體'],
+    header: [
+      '工作',
+      '`native`（字元／秒）',
+      '÷ 調校過的 PyTorch',
+      '`simd`（字元／秒）',
+      '÷ 調校過的 PyTorch',
+      '÷ 最快的 JavaScript 函式庫',
+      '記憶體',
+    ],
     caption: (c) =>
-      `以 \`${c.command}\` 於 ${c.date} 測得：${c.machine}，Node ${c.node}，引擎 \`${c.engine}\`，` +
-      `執行緒數 ${c.threads}。÷ 是 charloom 每秒字元數除以對方的每秒字元數；記憶體是 charloom 的行程用過的最大值，` +
-      '以及調校過的 PyTorch 的最大值。',
+      `以 \`${c.command}\` 於 ${c.date} 測得：${c.machine}，Node ${c.node}，執行緒數 ${c.threads}。` +
+      '÷ 是 charloom 每秒字元數除以對方的每秒字元數；記憶體依序是 `native`、`simd` 與調校過的 PyTorch 的行程用過的最大值。',
   },
 };
 
@@ -50,36 +64,43 @@ export function shortTable(
   const { header, caption } = SHORT_TABLE[language];
   const rows = results.map(({ name, workload, results }) => {
     const own = best(results, 'charloom');
+    const native = best(results, 'native');
     const pytorch = best(results, 'pytorch');
     const javascript = best(results, 'javascript');
     const oneText = best(results, 'one text');
     const product = javascript?.contestant.split(/[ ,]/, 1)[0];
     return [
       `${name}: ${describeWorkload(workload)}`,
-      figure(own?.perSecond, count) + (own && oneText ? ` (${ratio(oneText)} x S1)` : ''),
-      ratio(pytorch),
-      ratio(javascript) + (own && product ? ` (${product})` : ''),
-      [own, pytorch].map((each) => figure(each?.outcome.peakMemoryBytes, bytes)).join(' / '),
+      figure(native?.perSecond, count),
+      ratio(pytorch?.nativeRatio),
+      figure(own?.perSecond, count) + (own && oneText ? ` (${ratio(oneText.ratio)} x S1)` : ''),
+      ratio(pytorch?.ratio),
+      ratio(javascript?.ratio) + (own && product ? ` (${product})` : ''),
+      [native, own, pytorch].map((each) => figure(each?.outcome.peakMemoryBytes, bytes)).join(' / '),
     ];
   });
   return `${caption(conditions)}\n\n${markdown([header, ...rows])}`;
 }
 
 /** Every contestant at every workload, also those without a result. */
-export function fullTable(results: readonly WorkloadResult[], { engine, threads }: Conditions): string {
+export function fullTable(results: readonly WorkloadResult[], { threads }: Conditions): string {
   const rows = results.flatMap(({ name, workload, results }) =>
     results.map((result, i) => [
       i === 0 ? `${name}: ${describeWorkload(workload)}` : '',
       result.contestant,
       figure(result.perSecond, count),
-      result.role === 'charloom' ? '' : ratio(result),
+      result.role === 'native' ? '' : ratio(result.nativeRatio),
+      result.role === 'charloom' ? '' : ratio(result.ratio),
       spread(result),
       figure(result.outcome.peakMemoryBytes, bytes),
       result.outcome.failure ?? result.outcome.form,
     ]),
   );
-  const header = ['workload', 'contestant', 'characters/s', '÷', 'rounds (spread)', 'memory', 'remarks'];
-  return `Engine \`${engine}\`, threads: ${threads}. ÷: charloom's characters per second over the contestant's. Rounds: how
+  const header = [
+    ...['workload', 'contestant', 'characters/s', 'native ÷', 'simd ÷'],
+    ...['rounds (spread)', 'memory', 'remarks'],
+  ];
+  return `Threads: ${threads}. ÷: charloom's characters per second, with either engine, over the contestant's. Rounds: how
 many there were, and how far the slowest and the fastest of them lie apart, in percent of the median.
 
 ${markdown([header, ...rows])}`;
@@ -87,12 +108,16 @@ ${markdown([header, ...rows])}`;
 
 /** Training against the peak of as many threads. */
 export function stepTable(steps: readonly StepResult[]): string {
-  const rows = steps.map(({ workload, training, ...share }) => [
+  const rows = steps.map(({ engine, workload, training, ...share }) => [
+    engine,
     `${workload}: ${describeWorkload(training)}`,
     count(flopsPerCharacter(training)),
     ...shareCells(share),
   ]);
-  return markdown([['workload', 'FLOP/character', 'GFLOP/s', 'peak, all threads', ...SHARES], ...rows]);
+  return markdown([
+    ['engine', 'workload', 'FLOP/character', 'GFLOP/s', 'peak, all threads', ...SHARES],
+    ...rows,
+  ]);
 }
 
 /** Matrix products against the peak of one thread. */
@@ -132,8 +157,8 @@ export function startUpTable(results: readonly StartUpResult[]): string {
 
 const milliseconds = (seconds: number): string => `${Math.round(1000 * seconds)} ms`;
 
-function ratio(result: Result | undefined): string {
-  return figure(result?.ratio, (value) => value.toFixed(value < 10 ? 2 : 0));
+function ratio(value: number | null | undefined): string {
+  return figure(value, (ratio) => ratio.toFixed(ratio < 10 ? 2 : 0));
 }
 
 function spread({ perSecond, outcome: { speeds } }: Result): string {
