@@ -31,6 +31,16 @@ export function perEngine<T>(
   };
 }
 
+/** Why the named engine cannot run here; false, as tests to be skipped want it, if it can. */
+export async function whyMissing(name: string): Promise<string | false> {
+  try {
+    await (await openEngine(name)).close();
+    return false;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /** Runs `body` on the named engine and closes it; where the engine cannot run the test is skipped, with the reason. */
 export async function withEngine(
   t: TestContext,

@@ -8,13 +8,9 @@ import { declare } from '../../src/engine/engine.ts';
 import { findKernels } from '../../src/engine/native/compiler.ts';
 import { openEngine } from '../../src/engine/open.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
-import type { CharloomError } from '../../src/errors.ts';
+import { whyMissing } from '../engines.ts';
 
-/** Why it cannot run here, if it cannot. */
-const missing = await openEngine('native').then(
-  (engine) => engine.close().then(() => false as const),
-  (error) => (error as CharloomError).message,
-);
+const missing = await whyMissing('native');
 
 let folder: string;
 const before = { ...process.env };
@@ -63,7 +59,7 @@ describe('the kernels of the native engine', { skip: missing }, () => {
     assert.notEqual(other.library, library);
   });
 
-  it('are one library when several processes compile them at once', async () => {
+  it('are one library when several compile them at once', async () => {
     const found = await Promise.all([find(), find(), find()]);
     assert.equal(new Set(found.map(({ library }) => library)).size, 1);
     assert.equal((await readdir(path.join(folder, 'charloom'))).length, 1);

@@ -5,7 +5,6 @@ import { describe, it } from 'node:test';
 import { declare, type Engine, Matrix } from '../../src/engine/engine.ts';
 import { openEngine } from '../../src/engine/open.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
-import type { CharloomError } from '../../src/errors.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { initialWeights } from '../../src/model/parameters.ts';
@@ -13,6 +12,7 @@ import { Random } from '../../src/random.ts';
 import { Optimizer } from '../../src/training/optimizer.ts';
 import { PRESETS, type Settings } from '../../src/training/presets.ts';
 import { recordTrainingStep, writeInputs } from '../../src/training/step.ts';
+import { whyMissing } from '../engines.ts';
 
 const THREADS = [1, 2, 3, 4];
 /** Odd sizes: no share of anything is a whole number of tiles, lanes or cache lines. */
@@ -59,11 +59,7 @@ async function train(
   return { dispatches: executable.dispatches, values: await Promise.all(read) };
 }
 
-/** Why the native engine cannot run here, if it cannot. */
-const noNative = await openEngine('native').then(
-  (engine) => engine.close().then(() => false as const),
-  (error) => (error as CharloomError).message,
-);
+const noNative = await whyMissing('native');
 
 for (const name of ['simd', 'native'] as const) {
   describe(`threads of ${name}`, { skip: name === 'native' && noNative }, () => {

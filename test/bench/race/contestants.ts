@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { openEngine } from '../../../src/engine/open.ts';
+import { whyMissing } from '../../engines.ts';
 import type { Command } from './contestant-process.ts';
 import { WORKLOADS, type Workload } from './workloads.ts';
 
@@ -50,7 +50,7 @@ const PYTORCH_SCRIPTS = {
 /** All contestants, in the order in which they take turns and stand in the tables. */
 export async function findContestants(options: ContestantOptions): Promise<Contestant[]> {
   return [
-    ...charloom(options, await whyNotHere('native')),
+    ...charloom(options, (await whyMissing('native')) || null),
     ...(await pytorch(options.peers)),
     packageContestant(options.peers, 'onnxruntime-node', 'onnxruntime.mjs', {
       label: 'ONNX Runtime',
@@ -79,16 +79,6 @@ export function charloomCommand(engine: string, threads: number, work: object): 
     arguments: [file('charloom.mjs'), engine, String(threads), JSON.stringify(work)],
     environment: process.env,
   };
-}
-
-/** Why an engine cannot run here; null if it can. */
-async function whyNotHere(name: string): Promise<string | null> {
-  try {
-    await (await openEngine(name)).close();
-    return null;
-  } catch (error) {
-    return (error as Error).message;
-  }
 }
 
 function charloom({ engine, threads }: ContestantOptions, noNative: string | null): Contestant[] {

@@ -1,6 +1,6 @@
 /*
  * Threads that walk one list. The one that calls `charloom_run` is number 0; the others live as long as the engine.
- * Whoever waits looks at a word in memory for about a tenth of a millisecond and then sleeps.
+ * Whoever waits looks at a word in memory for some tenths of a millisecond (0.4 on an Intel Xeon) and then sleeps.
  */
 #pragma once
 #include <pthread.h>
