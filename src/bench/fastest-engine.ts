@@ -5,6 +5,8 @@ import type { Engine } from '../engine/engine.ts';
 export interface Candidate {
   /** As `devices` lists it. */
   readonly name: string;
+  /** Another candidate, earlier in the list: this one is needed only where that one cannot be opened. */
+  readonly substituteFor?: string;
   open(): Promise<Engine>;
 }
 
@@ -20,7 +22,7 @@ export interface Trial {
 export interface Choice {
   /** The fastest, newly opened: nothing of its trial is in its memory. */
   readonly engine: Engine;
-  /** In the order of the candidates. */
+  /** In the order of the candidates; none of a substitute that was not needed. */
   readonly trials: readonly Trial[];
 }
 
@@ -45,9 +47,10 @@ export async function fastestEngine(
     const reason = error instanceof Error ? error.message : String(error);
     trials.set(candidate, { engine: candidate.name, charactersPerSecond: null, reason });
   };
-  const choice = (engine: Engine): Choice => ({ engine, trials: candidates.map((c) => trials.get(c)!) });
+  const choice = (engine: Engine): Choice => ({ engine, trials: [...trials.values()] });
 
   for (const candidate of candidates) {
+    if ([...opened.keys()].some(({ name }) => name === candidate.substituteFor)) continue;
     try {
       opened.set(candidate, await candidate.open());
       trials.set(candidate, { engine: candidate.name, charactersPerSecond: null, reason: null });

@@ -14,11 +14,14 @@ import { count } from './terminal/format.ts';
 import { note } from './terminal/output.ts';
 import { waiting } from './terminal/wait.ts';
 
-/** The engines in question, and the devices that stand for them: `gpu` takes no adapter in software. */
+/**
+ * The engines in question, and the devices that stand for them: `gpu` takes no adapter in software. Not the clock decides
+ * between the two on the processor, or one seed would give other weights from one run to the next.
+ */
 const CANDIDATES = [
   { name: 'gpu.js:webgpu', device: 'gpu' },
   { name: 'native', device: 'native' },
-  { name: 'simd', device: 'simd' },
+  { name: 'simd', device: 'simd', substituteFor: 'native' },
 ] as const;
 
 /** For each engine. */
@@ -32,7 +35,10 @@ export async function chooseEngine(
 ): Promise<Choice> {
   const { signal } = interruption;
   const choice = await fastestEngine(
-    CANDIDATES.map(({ name, device }) => ({ name, open: () => openEngine(device, options) })),
+    CANDIDATES.map(({ device, ...candidate }) => ({
+      ...candidate,
+      open: () => openEngine(device, options),
+    })),
     async (engine) => {
       const own = new LanguageModel(model);
       engine.write(own.parameters, syntheticWeights(own));

@@ -7,7 +7,7 @@ const deviceOption = (auto: string): Option =>
   new Option('--device <name>', `engine to run on; auto: ${auto}`).choices(DEVICES).default('auto');
 
 export const trainingDeviceOption = (): Option =>
-  deviceOption('the fastest for this model of a GPU in hardware, native (with a C compiler) and simd');
+  deviceOption('native (with a C compiler), else simd, or a GPU in hardware if it is faster for this model');
 
 export const inferenceDeviceOption = (): Option =>
   deviceOption('simd, so that a seed gives the same text everywhere');

@@ -93,6 +93,20 @@ describe('the fastest engine', () => {
     ]);
   });
 
+  it('is no substitute where what it stands in for is there', async () => {
+    const { candidates: both, open } = candidates('reference', 'simd');
+    const [reference, simd] = both as [Candidate, Candidate];
+    const substitute = { ...simd, substituteFor: 'reference' };
+    const { engine, trials } = await fastestEngine([reference, substitute], trial, signal);
+    assert.equal(engine.description.name, 'reference');
+    assert.deepEqual([trials.length, trials[0]!.charactersPerSecond, open.size], [1, null, 1]);
+    await engine.close();
+    const away = await fastestEngine([missing('reference'), substitute], trial, signal);
+    assert.equal(away.engine.description.name, 'simd');
+    assert.equal(away.trials.length, 2);
+    await away.engine.close();
+  });
+
   it('is not one that fails in its trial, which is named with the reason and closed', async () => {
     const { candidates: both, open } = candidates('simd', 'reference');
     const failing = async (engine: Engine) => {
