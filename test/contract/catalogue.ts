@@ -150,6 +150,7 @@ function* products(): Generator<Draft> {
     }
   }
   yield matmul([256, 3001, 64], { transposeA: true });
+  for (const extra of extras) yield matmul([300, 40, 36], { transposeB: true, ...extra });
 }
 
 function* sums(): Generator<Draft> {

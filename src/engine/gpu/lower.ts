@@ -7,7 +7,7 @@ import { type CellOperation, type Chain, chainAt } from './chains.ts';
 import { CommandList } from './command-list.ts';
 import { type Command, type Kernel, type View, view1d, view2d } from './commands.ts';
 import * as losses from './kernels/losses.ts';
-import { product } from './kernels/matmul.ts';
+import { dispatchProduct } from './kernels/matmul.ts';
 import * as optimizers from './kernels/optimizers.ts';
 import { PARTIALS, partialNorms, partialSums, sumRows, totalNorm, totalSum } from './kernels/reductions.ts';
 import * as rows from './kernels/rows.ts';
@@ -69,6 +69,13 @@ function lowerOperation(list: CommandList, operation: Operation): void {
 /** Sums this short take less time in one thread than another dispatch would. */
 const ONE_THREAD = 2048;
 
+/** The search for the rows of an id is shared by threads until there are so many, ... */
+const MANY_THREADS = 2 ** 20;
+/** ... or until each looks through so few ids only, ... */
+const SHORT_SEARCH = 128;
+/** ... but not by more than this. */
+const MOST_PARTS = 16;
+
 /** Runs a kernel with a thread for each element of `out`. */
 function map(list: CommandList, kernel: Kernel, inputs: readonly View[], out: Matrix): void {
   list.dispatch(kernel, inputs, view2d(out), [out.columns, out.rows]);
@@ -86,11 +93,8 @@ const OPERATIONS: {
   storeRow: (list, { out, row, input }) =>
     map(list, rows.storeRow, [view2d(out), view1d(row), view1d(input)], out),
 
-  matmul(list, operands) {
-    const { out, accumulate } = operands;
-    const { kernel, inputs, grid } = product(operands, accumulate ? view2d(out) : undefined);
-    list.dispatch(kernel, inputs, view2d(out), grid);
-  },
+  matmul: (list, operands) =>
+    dispatchProduct(list, operands, operands.accumulate ? view2d(operands.out) : undefined),
   sumRows: (list, { out, input }) =>
     list.dispatch(sumRows(input.rows), [view2d(input)], view1d(out), [out.columns]),
   sum(list, { out, input, scale }) {
@@ -114,7 +118,20 @@ const OPERATIONS: {
   gather(list, o) {
     map(list, rows.gather(o), [view2d(o.table), view1d(o.ids), ...(o.bias ? [view1d(o.bias)] : [])], o.out);
   },
-  gatherGradient: (list, o) => map(list, rows.gatherGradient(o), [view1d(o.ids), view2d(o.gradient)], o.out),
+  gatherGradient(list, o) {
+    const { out, ids } = o;
+    const inputs = [view1d(ids), view2d(o.gradient)];
+    const parts = Math.max(
+      1,
+      Math.floor(Math.min(MANY_THREADS / out.length, ids.rows / SHORT_SEARCH, MOST_PARTS)),
+    );
+    if (parts === 1) return map(list, rows.gatherGradient(o, 1), inputs, out);
+    const tensor = list.scratch('partial gradients', parts * out.length);
+    const size = [out.columns, out.rows, parts] as const;
+    list.dispatch(rows.gatherGradient(o, parts), inputs, { tensor, offset: 0, size }, size);
+    const sums: View = { tensor, offset: 0, size: [out.length, parts] };
+    list.dispatch(sumRows(parts), [sums], view1d(out), [out.length]);
+  },
 
   dropout: (list, o) => map(list, rows.dropout(o), [view2d(o.input), view1d(o.seed)], o.out),
 

@@ -7,7 +7,8 @@ import { blocks, type Chain } from '../chains.ts';
 import type { CommandList } from '../command-list.ts';
 import { kernel, type View, view1d, view2d } from '../commands.ts';
 import { sigmoid, tanh } from '../kernels/arithmetic.ts';
-import { product } from '../kernels/matmul.ts';
+import { dispatchProduct } from '../kernels/matmul.ts';
+import { overTerms } from '../kernels/terms.ts';
 import { Records, readRecord } from './records.ts';
 
 /** Forward: a step keeps h only; the gates, where they are wanted, are computed over all steps afterwards. */
@@ -39,8 +40,7 @@ export function lowerGruForward(
     list.dispatch(unpackState, records.all, view2d(allHidden), [H, B, T]);
   }
   if (productRead) {
-    const { kernel, inputs, grid } = product({ ...fed, out: allHiddenGates, a: blocks(fed.a, T) });
-    list.dispatch(kernel, inputs, view2d(allHiddenGates), grid);
+    dispatchProduct(list, { ...fed, out: allHiddenGates, a: blocks(fed.a, T) });
   }
   if (gatesRead) {
     list.dispatch(activateGates(H), [view2d(allInputGates), view2d(allHiddenGates)], view2d(allInputGates), [
@@ -60,10 +60,11 @@ function forwardStep(H: number, first: boolean, fed: boolean, biased: boolean) {
   };
   const h = (unit: string): string =>
     first ? `before[this.thread.x][${unit}]` : `before[${unit}][this.thread.x]`;
-  const recurrent = `for (let k = 0; k < this.constants.H; k++) {
-      const h = ${h('k')};
-      ${['r', 'z', 'n'].map((name, k) => `${name} += h * w[${block(k)}][k];`).join('\n      ')}
-    }`;
+  const recurrent = overTerms(
+    H,
+    (k, name) => `const hidden${name} = ${h(k)};
+      ${['r', 'z', 'n'].map((gate, i) => `${gate} += hidden${name} * w[${block(i)}][${k}];`).join('\n      ')}`,
+  );
   const x = (k: number): string => `x[this.thread.x][${block(k)}]`;
   return kernel(
     'gruStep',
@@ -185,12 +186,10 @@ function gateCoefficients(H: number) {
 /** One step; thread x is the unit, y the stream; `after…` belong to step t + 1. The record is ∂L/∂h_t. */
 function backwardStep(H: number, first: boolean) {
   // Columns r, z and hidden n of the coefficients meet rows r, z and n of W.
-  const term = (coefficient: number, row: number): string =>
-    `afterCoefficients[this.thread.y][k + this.constants.H * ${coefficient}] * w[k + this.constants.H * ${row}][this.thread.x]`;
+  const term = (k: string, coefficient: number, row: number): string =>
+    `afterCoefficients[this.thread.y][${k} + this.constants.H * ${coefficient}] * w[${k} + this.constants.H * ${row}][this.thread.x]`;
   const recurrent = `dh += after[this.thread.y][this.thread.x] * afterGates[this.thread.y][this.thread.x + this.constants.H];
-    for (let k = 0; k < this.constants.H; k++) {
-      dh += after[this.thread.y][k] * (${term(0, 0)} + ${term(1, 1)} + ${term(3, 2)});
-    }`;
+    ${overTerms(H, (k) => `dh += after[this.thread.y][${k}] * (${term(k, 0, 0)} + ${term(k, 1, 1)} + ${term(k, 3, 2)});`)}`;
   return kernel(
     'gruBackwardStep',
     `function (above${first ? '' : ', after, afterGates, afterCoefficients, w'}) {

@@ -7,7 +7,8 @@ import { blocks, type Chain } from '../chains.ts';
 import type { CommandList } from '../command-list.ts';
 import { kernel, type View, view1d, view2d } from '../commands.ts';
 import { sigmoid, tanh } from '../kernels/arithmetic.ts';
-import { product } from '../kernels/matmul.ts';
+import { dispatchProduct } from '../kernels/matmul.ts';
+import { overTerms } from '../kernels/terms.ts';
 import { Records, readRecord } from './records.ts';
 
 /**
@@ -44,12 +45,7 @@ export function lowerLstmForward(
   const allGates = blocks(gates, T);
   if (!isRead(allGates)) return;
   if (fed) {
-    const { kernel, inputs, grid } = product(
-      { ...fed, out: allGates, a: blocks(fed.a, T) },
-      view2d(allGates),
-      true,
-    );
-    list.dispatch(kernel, inputs, view2d(allGates), grid);
+    dispatchProduct(list, { ...fed, out: allGates, a: blocks(fed.a, T) }, view2d(allGates), true);
   } else list.dispatch(activateGates(H), [view2d(allGates)], view2d(allGates), [4 * H, B * T]);
 }
 
@@ -65,14 +61,15 @@ function forwardStep(H: number, first: boolean, fed: boolean, biased: boolean) {
     const column = `this.thread.y + this.constants.H * ${k}`;
     return `let ${name} = x[this.thread.x][${column}]${biased ? ` + bias[${column}]` : ''};`;
   };
-  const h = first ? 'h0[this.thread.x][k]' : 'before[k][this.thread.x * 2 + 1]';
+  const h = (k: string): string =>
+    first ? `h0[this.thread.x][${k}]` : `before[${k}][this.thread.x * 2 + 1]`;
   const c = first ? 'c0[this.thread.x][this.thread.y]' : 'before[this.thread.y][this.thread.x * 2]';
-  const add = (name: string, k: number): string =>
-    `${name} += h * w[this.thread.y + this.constants.H * ${k}][k];`;
-  const recurrent = `for (let k = 0; k < this.constants.H; k++) {
-      const h = ${h};
-      ${['i', 'f', 'g', 'o'].map(add).join('\n      ')}
-    }`;
+  const recurrent = overTerms(H, (k, name) => {
+    const add = (gate: string, i: number): string =>
+      `${gate} += hidden${name} * w[this.thread.y + this.constants.H * ${i}][${k}];`;
+    return `const hidden${name} = ${h(k)};
+      ${['i', 'f', 'g', 'o'].map(add).join('\n      ')}`;
+  });
   return kernel(
     'lstmStep',
     `function (${names.join(', ')}) {
@@ -199,14 +196,15 @@ function gateCoefficients(H: number) {
  * `afterGates`, `afterCoefficients` belong to step t + 1. The record is [b][2u] = ∂L/∂c, [b][2u + 1] = ∂L/∂h.
  */
 function backwardStep(H: number, first: boolean) {
-  const term = (k: number): string => {
-    const index = `k + this.constants.H * ${k}`;
+  const term = (k: string, gate: number): string => {
+    const index = `${k} + this.constants.H * ${gate}`;
     return `afterCoefficients[this.thread.y][${index}] * w[${index}][this.thread.x]`;
   };
-  const recurrent = `for (let k = 0; k < this.constants.H; k++) {
-      dh += after[this.thread.y][k * 2] * (${term(0)} + ${term(1)} + ${term(2)})
-        + after[this.thread.y][k * 2 + 1] * ${term(3)};
-    }`;
+  const recurrent = overTerms(
+    H,
+    (k) => `dh += after[this.thread.y][(${k}) * 2] * (${term(k, 0)} + ${term(k, 1)} + ${term(k, 2)})
+        + after[this.thread.y][(${k}) * 2 + 1] * ${term(k, 3)};`,
+  );
   const carried = first
     ? 'cellGradient[this.thread.y][this.thread.x]'
     : 'after[this.thread.y][this.thread.x * 2] * afterGates[this.thread.y][this.thread.x + this.constants.H]';

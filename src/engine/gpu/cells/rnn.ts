@@ -4,6 +4,7 @@ import { blocks, type Chain } from '../chains.ts';
 import type { CommandList } from '../command-list.ts';
 import { kernel, view1d, view2d } from '../commands.ts';
 import { tanh } from '../kernels/arithmetic.ts';
+import { overTerms } from '../kernels/terms.ts';
 import { Records, readRecord } from './records.ts';
 
 type Activation = Operations['rnnForward']['activation'];
@@ -26,8 +27,8 @@ export function lowerRnnForward(list: CommandList, { steps, product: fed }: Chai
 /** One step; thread x is the stream b, y the unit u, so that neighbours share rows of W. The record is h as [u][b]. */
 function forwardStep(H: number, activation: Activation, first: boolean, fed: boolean, biased: boolean) {
   const names = ['x', ...(fed ? ['before', 'w'] : []), ...(biased ? ['bias'] : [])];
-  const h = first ? 'before[this.thread.x][k]' : 'before[k][this.thread.x]';
-  const recurrent = `for (let k = 0; k < this.constants.H; k++) { s += ${h} * w[this.thread.y][k]; }`;
+  const h = (k: string): string => (first ? `before[this.thread.x][${k}]` : `before[${k}][this.thread.x]`);
+  const recurrent = overTerms(H, (k) => `s += ${h(k)} * w[this.thread.y][${k}];`);
   return kernel(
     'rnnStep',
     `function (${names.join(', ')}) {
@@ -66,8 +67,7 @@ export function lowerRnnBackward(list: CommandList, { steps, product: fed }: Cha
 
 /** One step; thread x is the unit, y the stream. The record is ∂L/∂preactivation. */
 function backwardStep(H: number, activation: Activation, first: boolean) {
-  const recurrent =
-    'for (let k = 0; k < this.constants.H; k++) { dh += after[this.thread.y][k] * w[k][this.thread.x]; }';
+  const recurrent = overTerms(H, (k) => `dh += after[this.thread.y][${k}] * w[${k}][this.thread.x];`);
   const derivative =
     activation === 'tanh' ? 'return dh * (1 - h * h);' : 'if (h > 0) { return dh; }\n    return 0;';
   return kernel(

@@ -2,9 +2,37 @@
  * Matrix products. One thread computes four adjacent columns of a row where the width allows it: each value of
  * A is then used four times. `test/bench/gpu-matmul.ts` keeps the table of what else was tried.
  */
-import type { Operations } from '../../engine.ts';
+import { Matrix, type Operations } from '../../engine.ts';
+import type { CommandList } from '../command-list.ts';
 import { type Kernel, kernel, type Size, type View, view1d, view2d } from '../commands.ts';
 import { sigmoid, tanh } from './arithmetic.ts';
+
+/** From as many rows on it takes less time to transpose B first. */
+const MANY_ROWS = 256;
+
+/** Dispatches what `product` describes. Threads side by side read Bᵀ across its rows, so a B that is used often is transposed. */
+export function dispatchProduct(
+  list: CommandList,
+  operands: Omit<Operations['matmul'], 'accumulate'>,
+  addend?: View,
+  lstmGates = false,
+): void {
+  let { b, transposeB } = operands;
+  if (transposeB && operands.out.rows >= MANY_ROWS) {
+    const transposed = new Matrix(list.scratch('transposed', b.length), 0, b.columns, b.rows);
+    list.dispatch(transpose, [view2d(b)], view2d(transposed), [b.rows, b.columns]);
+    b = transposed;
+    transposeB = false;
+  }
+  const { kernel, inputs, grid } = product(
+    { ...operands, b, transposeB: transposeB ?? false },
+    addend,
+    lstmGates,
+  );
+  list.dispatch(kernel, inputs, view2d(operands.out), grid);
+}
+
+const transpose = kernel('transpose', 'function (b) { return b[this.thread.x][this.thread.y]; }');
 
 export interface Product {
   readonly kernel: Kernel;

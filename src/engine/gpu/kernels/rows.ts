@@ -34,19 +34,23 @@ export function gather({ transpose, bias }: Operations['gather']): Kernel {
   );
 }
 
-/** (ids [R], gradient [R, C]); every thread looks through all ids for its own. */
-export function gatherGradient({ ids, transpose }: Operations['gatherGradient']): Kernel {
+/** (ids [R], gradient [R, C]) → [parts] sums; every thread looks through the ids of its part, z, for its own. */
+export function gatherGradient(
+  { ids: { rows: R }, transpose }: Operations['gatherGradient'],
+  parts: number,
+): Kernel {
   const [id, column] = transpose ? ['x', 'y'] : ['y', 'x'];
+  const row = parts === 1 ? 'i' : 'this.thread.z * this.constants.length + i';
   return kernel(
     'gatherGradient',
     `function (ids, gradient) {
       let s = 0;
-      for (let r = 0; r < this.constants.R; r++) {
-        if (ids[r] === this.thread.${id}) { s += gradient[r][this.thread.${column}]; }
+      for (let i = 0; i < this.constants.length; i++) {
+        if (${row} < this.constants.R && ids[${row}] === this.thread.${id}) { s += gradient[${row}][this.thread.${column}]; }
       }
       return s;
     }`,
-    { R: ids.rows },
+    { R, length: Math.ceil(R / parts) },
   );
 }
 
