@@ -4,6 +4,6 @@ import { type EngineOptions, openEngine as open } from '../engine/open.ts';
 import { waiting } from './terminal/wait.ts';
 
 /** See `openEngine` of engine/open.ts. */
-export function openEngine(device: string, { threads }: EngineOptions = {}): Promise<Engine> {
-  return open(device, { threads, show: waiting });
+export function openEngine(device: string, { threads, weights }: EngineOptions = {}): Promise<Engine> {
+  return open(device, { threads, weights, show: waiting });
 }

@@ -1,12 +1,13 @@
 /** `charloom eval`: cross-entropy, bits per character and perplexity of a text under a model. */
 import { Command, Option } from 'commander';
+import type { WeightType } from '../engine/engine.ts';
 import { CharloomError } from '../errors.ts';
 import { type Evaluation, Evaluator } from '../inference/evaluator.ts';
 import { encodeFiles } from '../text/corpus.ts';
 import type { IdSequence } from '../text/id-sequence.ts';
 import { examples } from './help.ts';
 import { openModel } from './open-model.ts';
-import { checkpointOption, inferenceDeviceOption, threadsOption } from './options.ts';
+import { checkpointOption, inferenceDeviceOption, threadsOption, weightsOption } from './options.ts';
 import { readText } from './read-text.ts';
 import { readRunCorpus } from './run-corpus.ts';
 import { interruption } from './signals.ts';
@@ -19,6 +20,7 @@ interface EvalOptions {
   readonly checkpoint: string;
   readonly device: string;
   readonly threads?: number;
+  readonly weights: WeightType;
   readonly json?: boolean;
 }
 
@@ -36,6 +38,7 @@ export function evalCommand(): Command {
     .addOption(checkpointOption())
     .addOption(inferenceDeviceOption())
     .addOption(threadsOption())
+    .addOption(weightsOption())
     .option('--json', 'print one JSON object')
     .addHelpText(
       'before',

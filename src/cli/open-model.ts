@@ -2,8 +2,9 @@
 import { loadModel } from '../checkpoint/checkpoint.ts';
 import type { CheckpointChoice } from '../checkpoint/locate.ts';
 import { weightsFromTensors } from '../checkpoint/weights.ts';
-import type { Engine } from '../engine/engine.ts';
+import type { Engine, WeightType } from '../engine/engine.ts';
 import { CharloomError } from '../errors.ts';
+import { withRoundedMatrices } from '../model/bfloat16.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { Run } from '../training/run.ts';
 import { openEngine } from './engine.ts';
@@ -29,13 +30,14 @@ export function parseCheckpoint(text: string): CheckpointChoice {
  */
 export async function openModel(
   path: string,
-  options: { checkpoint: string; device: string; threads?: number },
+  options: { checkpoint: string; device: string; threads?: number; weights?: WeightType },
 ): Promise<OpenModel> {
   const { run, checkpoint } = await Run.locate(path, parseCheckpoint(options.checkpoint));
   const { step, model: tensors } = await loadModel(checkpoint);
   const model = new LanguageModel(run.config.model);
   const weights = weightsFromTensors(model.layout, tensors, `${checkpoint}/model.safetensors`);
   const engine = await openEngine(options.device, options);
-  engine.write(model.parameters, weights);
+  const rounded = options.weights === 'bf16';
+  engine.write(model.parameters, rounded ? withRoundedMatrices(weights, model.layout) : weights);
   return { run, step, model, engine };
 }

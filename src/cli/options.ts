@@ -1,5 +1,6 @@
 /** Options that several commands have. */
 import { InvalidArgumentError, Option } from 'commander';
+import { WEIGHT_TYPES } from '../engine/engine.ts';
 import { DEVICES } from '../engine/open.ts';
 
 /** Which engine. What `auto` means is the command's. */
@@ -18,6 +19,15 @@ export const threadsOption = (): Option =>
     '--threads <n>',
     'threads of the native and simd engines (default: as many as the machine has cores)',
   );
+
+/** How the weights are kept while they are only read. */
+export const weightsOption = (): Option =>
+  new Option(
+    '--weights <type>',
+    'bf16: weights rounded to half their digits, which --device native reads in half the time',
+  )
+    .choices(WEIGHT_TYPES)
+    .default('f32');
 
 /** Which checkpoint of a run. */
 export const checkpointOption = (): Option =>

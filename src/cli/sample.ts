@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
+import type { WeightType } from '../engine/engine.ts';
 import { CharloomError } from '../errors.ts';
 import { checkFields, integer, number } from '../fields.ts';
 import type { SamplingOptions } from '../inference/distribution.ts';
@@ -14,7 +15,14 @@ import { asInputError } from '../text/source.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
 import { examples } from './help.ts';
 import { type OpenModel, openModel } from './open-model.ts';
-import { checkpointOption, flagOf, inferenceDeviceOption, numberOption, threadsOption } from './options.ts';
+import {
+  checkpointOption,
+  flagOf,
+  inferenceDeviceOption,
+  numberOption,
+  threadsOption,
+  weightsOption,
+} from './options.ts';
 import { interruption } from './signals.ts';
 import { count } from './terminal/format.ts';
 import { note, print, printJson } from './terminal/output.ts';
@@ -40,6 +48,7 @@ interface CommandOptions extends SampleOptions {
   readonly checkpoint: string;
   readonly device: string;
   readonly threads?: number;
+  readonly weights: WeightType;
   readonly json?: boolean;
 }
 
@@ -74,6 +83,7 @@ export function sampleCommand(): Command {
     .addOption(checkpointOption())
     .addOption(inferenceDeviceOption())
     .addOption(threadsOption())
+    .addOption(weightsOption())
     .option('--json', 'print one JSON object per text')
     .addHelpText(
       'before',

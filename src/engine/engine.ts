@@ -276,6 +276,10 @@ export interface Executable {
   run(): Promise<void>;
 }
 
+/** How inference keeps the matrices among the weights. */
+export const WEIGHT_TYPES = ['f32', 'bf16'] as const;
+export type WeightType = (typeof WEIGHT_TYPES)[number];
+
 /** What an engine is and runs on, for people. */
 export interface EngineDescription {
   /** As `--device` takes it, e.g. `simd`. */

@@ -1,11 +1,16 @@
 /** The one place that knows which engines exist. Loads an engine's code only when it is asked for. */
 import { CharloomError } from '../errors.ts';
-import type { AdapterDescription, Engine, EngineDescription } from './engine.ts';
+import type { AdapterDescription, Engine, EngineDescription, WeightType } from './engine.ts';
 
 /** What an engine may be told. */
 export interface EngineOptions {
   /** Threads of `simd` and `native`; all processors there are, if not given. The other engines have none to choose. */
   readonly threads?: number | undefined;
+  /**
+   * With `bf16`, weights that a program only reads may be kept as bfloat16, which `native` reads in half the time. Whoever asks
+   * for it writes weights that are bfloat16 already, so that every engine computes with the same.
+   */
+  readonly weights?: WeightType | undefined;
   /** Shows that there is something to wait for, such as a compiler. */
   readonly show?: (<T>(text: string, work: Promise<T>) => Promise<T>) | undefined;
 }

@@ -172,6 +172,17 @@ describe('charloom eval', { concurrency: 3 }, () => {
     );
     near(simd!.crossEntropy, reference!.crossEntropy, 1e-5);
   });
+
+  it('when the weights are bfloat16 then the figures change a little, and are the same on every engine', async () => {
+    const [full, simd, reference] = await Promise.all(
+      [[], ['--weights', 'bf16'], ['--weights', 'bf16', '--device', 'reference']].map((options) =>
+        evaluate('lstm', 'other.txt', ...options),
+      ),
+    );
+    near(simd!.crossEntropy, reference!.crossEntropy, 1e-5);
+    near(simd!.crossEntropy, full!.crossEntropy, 0.02);
+    assert.notEqual(simd!.crossEntropy, full!.crossEntropy);
+  });
 });
 
 /** The figures that are the same each time. */

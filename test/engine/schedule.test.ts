@@ -26,6 +26,7 @@ function target(threads: number): Target {
     threads,
     addressBytes: 1,
     panelColumns: TILE_COLUMNS,
+    halves: false,
     tileRows: 4,
     leastRows: 1,
     barrierWork: 2.5e4,

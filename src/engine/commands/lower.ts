@@ -75,14 +75,15 @@ const lowerings: { readonly [K in OperationName]: (o: Operations[K], to: Lowerin
   matmul({ out, a, b, transposeA, transposeB, accumulate, bias }, to) {
     const depth = transposeA ? a.rows : a.columns;
     const work = to.productWork(out.rows, out.columns, depth);
-    const flags = [bias ? to.all(bias) : NOWHERE, accumulate ? 1 : 0];
-    const panels = to.panels(b, transposeB ?? false);
+    const { place: panels, halves } = to.panels(b, transposeB ?? false);
+    const form = (accumulate ? op.ACCUMULATE : 0) | (halves ? op.HALVES : 0);
+    const added = [bias ? to.all(bias) : NOWHERE, form];
     const groups = to.productGroups(out, work);
     if (!transposeA && groups > 0) {
       const share = { units: Math.ceil(out.columns / groups / to.target.panelColumns) };
       const shape = [out.rows, out.columns, depth, groups];
       const places = [to.writeColumns(out, groups), to.all(a), panels];
-      to.emit(op.MATMUL_BY_COLUMNS, share, [...places, ...flags, ...shape], work);
+      to.emit(op.MATMUL_BY_COLUMNS, share, [...places, ...added, ...shape], work);
       return;
     }
     const rows = Math.max(1, Math.floor((out.rows * COMMAND_WORK * to.target.barrierWork) / work));
@@ -94,10 +95,10 @@ const lowerings: { readonly [K in OperationName]: (o: Operations[K], to: Lowerin
       const partWork = to.productWork(units, out.columns, depth);
       if (transposeA) {
         const from = [to.all(a), first, a.columns];
-        to.emit(op.MATMUL_TRANSPOSED, share, [part, ...from, panels, ...flags, ...shape], partWork);
+        to.emit(op.MATMUL_TRANSPOSED, share, [part, ...from, panels, ...added, ...shape], partWork);
       } else {
         const from = to.read(a.slice(first, units));
-        to.emit(op.MATMUL, share, [part, from, panels, ...flags, ...shape], partWork);
+        to.emit(op.MATMUL, share, [part, from, panels, ...added, ...shape], partWork);
       }
     }
   },

@@ -165,17 +165,20 @@ export class Lowering implements Lowered {
     return storage;
   }
 
-  /** B, or Bᵀ if `transposed`, packed into panels of columns. */
-  panels(b: Matrix, transposed: boolean): Place {
+  /** B, or Bᵀ if `transposed`, packed into panels of columns, and whether those hold bfloat16. */
+  panels(b: Matrix, transposed: boolean): { place: Place; halves: boolean } {
     const [depth, columns] = transposed ? [b.columns, b.rows] : [b.rows, b.columns];
     const { panelColumns } = this.target;
     const units = Math.ceil(columns / panelColumns);
     const opcode = transposed ? op.PACK_TRANSPOSED : op.PACK;
     const form = transposed ? 'panels of the transpose' : 'panels';
-    return this.#derive(b, form, depth * units * panelColumns, (place) => {
-      const args = [place, this.all(b), depth, columns];
+    const halves = this.target.halves && this.#lasts(b.tensor);
+    const elements = depth * units * panelColumns * (halves ? 0.5 : 1);
+    const place = this.#derive(b, form, elements, (panels) => {
+      const args = [panels, this.all(b), depth, columns, halves ? 1 : 0];
       return { opcode, units, grain: 1, arguments: args, work: b.length };
     });
+    return { place, halves };
   }
 
   transpose(matrix: Matrix): Place {
@@ -184,13 +187,18 @@ export class Lowering implements Lowered {
     );
   }
 
+  /** Whether the program leaves the tensor as it is, and other programs seldom change it. */
+  #lasts(tensor: Tensor): boolean {
+    return tensor.kind === 'parameter' && !this.#written.has(tensor);
+  }
+
   #derive(matrix: Matrix, form: Form, elements: number, make: (place: Place) => Command): Place {
     const { tensor } = matrix;
     const known = this.#derived.get(tensor) ?? [];
     const same = known.find((derived) => derived.form === form && sameView(derived.matrix, matrix));
     if (same) return same.place;
     const name = `${form} of ${tensor.name}`;
-    const lasting = tensor.kind === 'parameter' && !this.#written.has(tensor);
+    const lasting = this.#lasts(tensor);
     const storage: Storage = { name, bytes: elements * 4, temporary: !lasting, address: 0 };
     (lasting ? this.preparation : this.commands).push(make(new Place(storage, { written: true })));
     if (lasting) {

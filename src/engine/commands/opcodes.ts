@@ -19,6 +19,10 @@ export const MATMUL_TRANSPOSED = 13;
 /** The same as MATMUL, but its units are panels of columns, not rows: of each of several groups of columns. */
 export const MATMUL_BY_COLUMNS = 14;
 
+/** What a product is told in one number: it adds to what is there; its panels hold bfloat16. */
+export const ACCUMULATE = 1;
+export const HALVES = 2;
+
 export const SUM_ROWS = 20;
 export const SUM_BLOCKS = 21;
 export const SQUARE_BLOCKS = 22;

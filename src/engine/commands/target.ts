@@ -6,6 +6,8 @@ export interface Target {
   readonly addressBytes: number;
   /** Columns of the panels into which the right operand of a product is packed. */
   readonly panelColumns: number;
+  /** Whether panels of weights, which a program only reads, hold bfloat16 numbers. */
+  readonly halves: boolean;
   /** Rows of the tile of sums that a product keeps in registers. */
   readonly tileRows: number;
   /** A product of fewer rows takes as long as one of so many: what takes time then is reading the other operand. */

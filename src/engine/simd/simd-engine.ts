@@ -67,6 +67,7 @@ class WasmWalker implements Walker {
       threads,
       addressBytes: 1,
       panelColumns: TILE_COLUMNS,
+      halves: false,
       tileRows: TILE_ROWS,
       leastRows: 1,
       barrierWork: 2.5e4,

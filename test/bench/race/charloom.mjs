@@ -1,6 +1,6 @@
 /**
  * charloom as a contestant: the compiled package, as it is installed, without the loader of TypeScript that a clone
- * runs its sources with. Usage: charloom.mjs ENGINE THREADS WORKLOAD, where the workload may be a matrix product of
+ * runs its sources with. Usage: charloom.mjs ENGINE[,bf16] THREADS WORKLOAD, where the workload may be a matrix product of
  * training: `{"kind":"product","product":NUMBER, ...}`, whose amount of work is its floating-point operations.
  */
 import { layerProducts, productWork } from '../../../dist/bench/products.js';
@@ -17,10 +17,11 @@ import { serve } from '../peers/serve.mjs';
 
 const SAMPLING = { temperature: 1, topK: 0, topP: 1, minP: 0 };
 
-const [engineName, threads, json] = process.argv.slice(2);
+const [engineAndWeights, threads, json] = process.argv.slice(2);
 const workload = JSON.parse(json);
 const { cell, layers, hidden, vocabulary } = workload;
-const engine = await openEngine(engineName, { threads: Number(threads) });
+const [engineName, weights] = engineAndWeights.split(',');
+const engine = await openEngine(engineName, { threads: Number(threads), weights });
 const model = new LanguageModel({
   cell,
   activation: 'tanh',

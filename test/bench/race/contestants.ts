@@ -99,6 +99,14 @@ function charloom({ engine, threads }: ContestantOptions, noNative: string | nul
     },
     {
       ...common,
+      name: 'charloom, native, bf16 weights',
+      role: 'other',
+      missing: noNative,
+      command: (_, workload) =>
+        workload.kind === 'training' ? null : charloomCommand('native,bf16', threads, workload),
+    },
+    {
+      ...common,
       name: 'charloom, one text',
       role: 'one text',
       command: (name) => (name === 'S1x32' ? charloomCommand(engine, threads, WORKLOADS.S1!) : null),

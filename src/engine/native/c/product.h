@@ -3,6 +3,9 @@
  * is packed into tiles, a block at a time. A tile of sums stays in registers: TILE_ROWS rows by one panel, or, of a single
  * row, several panels. The sum of an element runs through each block of depth in order, and the blocks' sums are added in
  * order: how rows are divided, among threads or tiles, changes no bits.
+ *
+ * Panels of weights may hold bfloat16, the upper halves of floats, where reading them is what takes time. A word of such a
+ * panel has a column of its first vector in the lower half, and one of its second in the upper.
  */
 #pragma once
 #include "vectors.h"
@@ -14,7 +17,24 @@ enum {
   BLOCK_ROWS = 8 * TILE_ROWS,
   BLOCK_DEPTH = 256,
   BLOCK_FLOATS = BLOCK_ROWS * BLOCK_DEPTH,
+  PANEL_FLOATS = BLOCK_DEPTH * PANEL,
 };
+
+/* Floats of room that a step of depth takes in a panel. */
+INLINE size_t panel_width(bool halves) { return halves ? PANEL / 2 : PANEL; }
+
+/* A step of depth of a panel. */
+INLINE void load_panel(vec *row, const float *b, bool halves) {
+  if (!halves) {
+#pragma GCC unroll 16
+    for (int v = 0; v < PANEL_VECTORS; v++) row[v] = load(b + v * LANES);
+    return;
+  }
+  _Static_assert(PANEL_VECTORS == 2, "a word has two halves");
+  const uvec words = (uvec)load(b);
+  row[0] = (vec)(words << 16);
+  row[1] = (vec)(words & 0xffff0000);
+}
 
 /* Where sums go, and what is added to them. */
 typedef struct {
@@ -34,8 +54,8 @@ static __attribute__((noinline)) void finish_row(const float *sums, const target
  * `rows` rows times `panels` panels, `columns` columns of them in use. Row r's element of a step of depth is a[r], and the
  * next step's lies `along` further. `rows` and `panels` are constants where this is inlined, and the sums are registers.
  */
-INLINE void tile(int rows, int panels, const target *to, const float *a, size_t along, const float *b,
-                 size_t panel_floats, int depth, int columns) {
+INLINE void tile(int rows, int panels, const target *to, const float *a, size_t along, const float *b, bool halves,
+                 int depth, int columns) {
   vec sums[TILE_ROWS][4 * PANEL_VECTORS];
 #pragma GCC unroll 16
   for (int r = 0; r < rows; r++) {
@@ -45,8 +65,8 @@ INLINE void tile(int rows, int panels, const target *to, const float *a, size_t 
   for (int k = 0; k < depth; k++) {
     vec row[4 * PANEL_VECTORS];
 #pragma GCC unroll 16
-    for (int v = 0; v < panels * PANEL_VECTORS; v++) {
-      row[v] = load(b + (size_t)(v / PANEL_VECTORS) * panel_floats + (v % PANEL_VECTORS) * LANES);
+    for (int p = 0; p < panels; p++) {
+      load_panel(row + p * PANEL_VECTORS, b + (size_t)p * (size_t)depth * panel_width(halves), halves);
     }
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
@@ -55,7 +75,7 @@ INLINE void tile(int rows, int panels, const target *to, const float *a, size_t 
       for (int v = 0; v < panels * PANEL_VECTORS; v++) sums[r][v] += x * row[v];
     }
     a += along;
-    b += PANEL;
+    b += panel_width(halves);
   }
   if (columns < panels * PANEL) {
     float rest[TILE_ROWS][4 * PANEL];
@@ -92,7 +112,7 @@ INLINE void tile(int rows, int panels, const target *to, const float *a, size_t 
   MORE_ROWS(f, __VA_ARGS__) }
 
 INLINE void packed_tile(int rows, const target *to, const float *a, const float *b, int depth, int columns) {
-  tile(rows, 1, to, a, (size_t)rows, b, 0, depth, columns);
+  tile(rows, 1, to, a, (size_t)rows, b, false, depth, columns);
 }
 
 /* A tile of packed rows times one panel. */
@@ -101,17 +121,48 @@ static void tile_times_panel(int rows, const target *to, const float *a, const f
 }
 
 /* A single row times `columns` columns of panels, four panels at a time: fewer sums would wait for each other. */
-static void row_times_panels(target to, const float *a, size_t along, const float *b, int depth, int columns) {
-  const size_t panel_floats = (size_t)depth * PANEL;
+INLINE void row_times_panels(target to, const float *a, size_t along, const float *b, bool halves, int depth,
+                             int columns) {
   while (columns > 0) {
-    if (columns > 3 * PANEL) tile(1, 4, &to, a, along, b, panel_floats, depth, columns);
-    else if (columns > PANEL) tile(1, 2, &to, a, along, b, panel_floats, depth, columns);
-    else tile(1, 1, &to, a, along, b, panel_floats, depth, columns);
+    if (columns > 3 * PANEL) tile(1, 4, &to, a, along, b, halves, depth, columns);
+    else if (columns > PANEL) tile(1, 2, &to, a, along, b, halves, depth, columns);
+    else tile(1, 1, &to, a, along, b, halves, depth, columns);
     const int done = columns > 3 * PANEL ? 4 : columns > PANEL ? 2 : 1;
     columns -= done * PANEL;
-    b += (size_t)done * panel_floats;
+    b += (size_t)done * (size_t)depth * panel_width(halves);
     to.out += done * PANEL;
     if (to.bias) to.bias += done * PANEL;
+  }
+}
+
+static void row_times_floats(target to, const float *a, size_t along, const float *b, int depth, int columns) {
+  row_times_panels(to, a, along, b, false, depth, columns);
+}
+
+static void row_times_halves(target to, const float *a, size_t along, const float *b, int depth, int columns) {
+  row_times_panels(to, a, along, b, true, depth, columns);
+}
+
+/* A panel of bfloat16 as one of floats. */
+static void widen(float *panel, const float *halves, int steps) {
+  for (int step = 0; step < steps; step++) {
+    vec row[PANEL_VECTORS];
+    load_panel(row, halves + (size_t)step * panel_width(true), true);
+    for (int v = 0; v < PANEL_VECTORS; v++) store(panel + step * PANEL + v * LANES, row[v]);
+  }
+}
+
+/* The reverse, to the nearest, to even from halfway. What is no number stays that: its lowest upper bit is set. */
+static void narrow(float *halves, const float *panel, int steps) {
+  for (int step = 0; step < steps; step++) {
+    uvec rounded[PANEL_VECTORS];
+    for (int v = 0; v < PANEL_VECTORS; v++) {
+      const vec x = load(panel + step * PANEL + v * LANES);
+      const uvec bits = (uvec)x;
+      rounded[v] = (uvec)choose(x == x, (vec)(bits + 0x7fff + (bits >> 16 & 1)), (vec)(bits | 0x10000));
+    }
+    const uvec words = rounded[0] >> 16 | (rounded[1] & 0xffff0000);
+    store(halves + (size_t)step * panel_width(true), (vec)words);
   }
 }
 
@@ -166,17 +217,21 @@ INLINE void pack_rows(int rows, float *tile, left from, int depth) {
 
 static void pack_tile(int rows, float *tile, left from, int depth) { WITH_ROWS(rows, pack_rows, tile, from, depth) }
 
-/* The panels [first_panel, first_panel + panel_count) of the product; `to`, `panels` are those of all columns. */
-static void product(target to, left from, const float *panels, int rows, int columns, int depth, int first_panel,
-                    int panel_count, float *tiles) {
+/*
+ * The panels [first_panel, first_panel + panel_count) of the product; `to`, `panels` are those of all columns. There is room
+ * for BLOCK_FLOATS in `tiles`, and for PANEL_FLOATS in `widened`.
+ */
+static void product(target to, left from, const float *panels, bool halves, int rows, int columns, int depth,
+                    int first_panel, int panel_count, float *tiles, float *widened) {
   const int first_column = first_panel * PANEL;
   const int end = first_column + panel_count * PANEL;
   const int end_column = end < columns ? end : columns;
   const size_t panels_of_all = (size_t)((columns + PANEL - 1) / PANEL);
   for (int k = 0; k < depth; k += BLOCK_DEPTH) {
     const int steps = depth - k < BLOCK_DEPTH ? depth - k : BLOCK_DEPTH;
-    const float *block = panels + (size_t)k * panels_of_all * PANEL;
-    const float *first = block + (size_t)first_panel * steps * PANEL;
+    const size_t panel_floats = (size_t)steps * panel_width(halves);
+    const float *block = panels + (size_t)k * panels_of_all * panel_width(halves);
+    const float *first = block + (size_t)first_panel * panel_floats;
     const target part = {
         to.out, to.stride, k == 0 ? to.bias : NULL, to.accumulate || k > 0,
     };
@@ -184,7 +239,8 @@ static void product(target to, left from, const float *panels, int rows, int col
       target row = part;
       row.out += first_column;
       if (row.bias) row.bias += first_column;
-      row_times_panels(row, from.a + (size_t)k * from.along, from.along, first, steps, end_column - first_column);
+      (halves ? row_times_halves : row_times_floats)(row, from.a + (size_t)k * from.along, from.along, first, steps,
+                                                     end_column - first_column);
       continue;
     }
     for (int i = 0; i < rows; i += BLOCK_ROWS) {
@@ -201,6 +257,11 @@ static void product(target to, left from, const float *panels, int rows, int col
       }
       const float *panel = first;
       for (int j = first_column; j < end_column; j += PANEL) {
+        const float *columns_of_b = panel;
+        if (halves) {
+          widen(widened, panel, steps);
+          columns_of_b = widened;
+        }
         for (int t = 0; t < tile_count; t++) {
           const int row = block_rows * t / tile_count;
           const int tile_rows = block_rows * (t + 1) / tile_count - row;
@@ -208,23 +269,28 @@ static void product(target to, left from, const float *panels, int rows, int col
               part.out + (size_t)(i + row) * part.stride + j, part.stride, part.bias ? part.bias + j : NULL,
               part.accumulate,
           };
-          tile_times_panel(tile_rows, &tile_to, tiles + row * BLOCK_DEPTH, panel, steps, end_column - j);
+          tile_times_panel(tile_rows, &tile_to, tiles + row * BLOCK_DEPTH, columns_of_b, steps, end_column - j);
         }
-        panel += (size_t)steps * PANEL;
+        panel += panel_floats;
       }
     }
   }
 }
 
-/* B [depth, columns], or, if `transposed`, given as [columns, depth], into panels; the missing columns are 0. */
-static void pack_panels(float *panels, const float *b, int depth, int columns, bool transposed, int first, int count) {
+/*
+ * B [depth, columns], or, if `transposed`, given as [columns, depth], into panels; the missing columns are 0. Panels of
+ * bfloat16 are packed as floats first, for which there is room in `wide`.
+ */
+static void pack_panels(float *panels, const float *b, int depth, int columns, bool transposed, bool halves, int first,
+                        int count, float *wide) {
   const size_t across = transposed ? (size_t)depth : 1; /* from one column to the next */
   const size_t along = transposed ? 1 : (size_t)columns;
   const size_t panels_of_all = (size_t)((columns + PANEL - 1) / PANEL);
   for (int k = 0; k < depth; k += BLOCK_DEPTH) {
     const int steps = depth - k < BLOCK_DEPTH ? depth - k : BLOCK_DEPTH;
     for (int p = first; p < first + count; p++) {
-      float *panel = panels + ((size_t)k * panels_of_all + (size_t)p * (size_t)steps) * PANEL;
+      float *place = panels + ((size_t)k * panels_of_all + (size_t)p * (size_t)steps) * panel_width(halves);
+      float *panel = halves ? wide : place;
       const float *from = b + (size_t)k * along + (size_t)p * PANEL * across;
       const int width = columns - p * PANEL < PANEL ? columns - p * PANEL : PANEL;
       if (transposed) {
@@ -246,6 +312,7 @@ static void pack_panels(float *panels, const float *b, int depth, int columns, b
           memset(panel + step * PANEL + width, 0, (size_t)(PANEL - width) * sizeof(float));
         }
       }
+      if (halves) narrow(place, panel, steps);
     }
   }
 }

@@ -31,6 +31,7 @@ typedef struct {
 typedef struct {
   team *team;
   float *tiles; /* room for a packed block of A */
+  float *panel; /* and for a panel of B */
   int thread, threads;
   int first, count;
 } worker;

@@ -28,6 +28,7 @@ enum { LANES = VECTOR_BYTES / 4 };
 
 typedef float vec __attribute__((vector_size(VECTOR_BYTES)));
 typedef int32_t ivec __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint32_t uvec __attribute__((vector_size(VECTOR_BYTES)));
 
 INLINE vec splat(float x) { return (vec){0} + x; }
 

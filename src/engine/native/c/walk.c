@@ -101,20 +101,21 @@ static void product_command(worker *self, reader *args, bool transposed, bool by
   }
   const float *panels = operand(args);
   const float *bias = operand(args);
-  const bool accumulate = flag(args);
+  const int form = integer(args);
+  const bool accumulate = form & OP_ACCUMULATE, halves = form & OP_HALVES;
   const int all_rows = integer(args), columns = integer(args), depth = integer(args);
   const target to = {out, (size_t)columns, bias, accumulate};
   const left from = {a, transposed ? 1 : (size_t)depth, transposed ? stride : 1};
   const int panel_count = (columns + PANEL - 1) / PANEL;
   if (!by_columns) {
-    product(to, from, panels, self->count, columns, depth, 0, panel_count, self->tiles);
+    product(to, from, panels, halves, self->count, columns, depth, 0, panel_count, self->tiles, self->panel);
     return;
   }
   const int groups = integer(args);
   const int group_panels = panel_count / groups;
   for (int group = 0; group < groups; group++) {
     const int first = group * group_panels + self->first;
-    product(to, from, panels, all_rows, columns, depth, first, self->count, self->tiles);
+    product(to, from, panels, halves, all_rows, columns, depth, first, self->count, self->tiles, self->panel);
   }
 }
 
@@ -172,8 +173,8 @@ static void execute(worker *self, uint32_t opcode, reader *args) {
   case OP_PACK_TRANSPOSED: {
     float *panels = operand(args);
     const float *b = operand(args);
-    const int depth = integer(args);
-    pack_panels(panels, b, depth, integer(args), opcode == OP_PACK_TRANSPOSED, first, count);
+    const int depth = integer(args), columns = integer(args);
+    pack_panels(panels, b, depth, columns, opcode == OP_PACK_TRANSPOSED, flag(args), first, count, self->panel);
     break;
   }
   case OP_MATMUL: product_command(self, args, false, false); break;
@@ -401,7 +402,7 @@ engine *charloom_open(int threads, size_t bytes) {
   e->team.memory = memory == MAP_FAILED ? NULL : memory;
   e->workers = calloc((size_t)threads, sizeof *e->workers);
   e->threads = calloc((size_t)threads, sizeof *e->threads);
-  float *tiles = aligned_alloc(LINE_BYTES, (size_t)threads * BLOCK_FLOATS * sizeof(float));
+  float *tiles = aligned_alloc(LINE_BYTES, (size_t)threads * (BLOCK_FLOATS + PANEL_FLOATS) * sizeof(float));
   if (e->workers) e->workers[0].tiles = tiles;
   if (!e->team.memory || !e->workers || !e->threads || !tiles) {
     if (!e->workers) free(tiles);
@@ -412,7 +413,10 @@ engine *charloom_open(int threads, size_t bytes) {
   madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
   for (int i = 0; i < threads; i++) {
-    e->workers[i] = (worker){.team = &e->team, .tiles = tiles + (size_t)i * BLOCK_FLOATS, .thread = i, .threads = threads};
+    float *room = tiles + (size_t)i * (BLOCK_FLOATS + PANEL_FLOATS);
+    e->workers[i] = (worker){
+        .team = &e->team, .tiles = room, .panel = room + BLOCK_FLOATS, .thread = i, .threads = threads,
+    };
     if (i == 0) continue;
     if (pthread_create(&e->threads[i - 1], NULL, serve, &e->workers[i]) != 0) {
       charloom_close(e);

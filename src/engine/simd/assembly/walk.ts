@@ -241,7 +241,7 @@ function product(transposed: bool, byColumns: bool, block: usize): void {
   }
   const panels = address();
   const bias = address();
-  const accumulate = flag();
+  const accumulate = bool(integer() & op.ACCUMULATE);
   const allRows = integer();
   const columns = integer();
   const depth = integer();
