@@ -4,76 +4,150 @@
  *
  *     --minutes 3,10     budgets
  *     --seeds 1,2,3
- *     -- ...             options of `charloom train`
+ *     --pytorch [DIR]    PyTorch trains the same network for the longest budget, too; DIR is where peers/setup.sh has put
+ *                        what makes it fastest
+ *     --svg FILE         draws the cross-entropy of the longest budget against the time
+ *     -- ...             options of `charloom train`, e.g. --device simd
  *
  * One run after the other, on all cores, with the compiled package. What counts is the evaluation at the end; its time and
  * that of every evaluation on the way is part of the budget. Wants the machine for itself.
  */
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { median } from '../../src/bench/measure.ts';
+import { drawLossCurves, type LossCurve, type LossPoint } from './loss-curves.ts';
+import { PYTHON, tunedEnvironment } from './race/contestants.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const PYTORCH = fileURLToPath(new URL('./peers/pytorch_quality.py', import.meta.url));
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     minutes: { type: 'string', default: '3,10' },
     seeds: { type: 'string', default: '1,2,3' },
+    pytorch: { type: 'string' },
+    svg: { type: 'string' },
   },
 });
 const [text, ...options] = positionals;
 if (text === undefined) {
-  process.stderr.write('usage: quality.ts TEXT [--minutes 3,10] [--seeds 1,2,3] [-- OPTIONS]\n');
+  process.stderr.write(
+    'usage: quality.ts TEXT [--minutes 3,10] [--seeds 1,2,3] [--pytorch DIR] [--svg FILE] [-- OPTIONS]\n',
+  );
   process.exit(2);
+}
+/** The text may have no test part. */
+const tested = !/\/0+$/.test(options[options.indexOf('--split') + 1] ?? '');
+
+interface Outcome {
+  /** Characters read, the cross-entropy of the validation part at the end, and of the test part if there is one. */
+  readonly figures: readonly number[];
+  readonly curve: readonly LossPoint[];
+  /** The event `start`. */
+  readonly settings: object;
 }
 
 const folder = await mkdtemp(path.join(tmpdir(), 'charloom-quality-'));
+const curves: LossCurve[] = [];
 try {
-  console.log('| minutes | seed | characters | validation, nats | bits/character | test, nats |');
-  console.log('| --- | --- | --- | --- | --- | --- |');
-  for (const minutes of values.minutes.split(',')) {
-    const found: number[][] = [];
+  console.log(
+    `| minutes | seed | characters | validation, nats | bits/character |${tested ? ' test, nats |' : ''}`,
+  );
+  console.log(`| --- | --- | --- | --- | --- |${tested ? ' --- |' : ''}`);
+  const budgets = values.minutes.split(',');
+  let first: Outcome | undefined;
+  for (const minutes of budgets) {
+    const found: (readonly number[])[] = [];
     for (const seed of values.seeds.split(',')) {
-      const figures = await train(minutes, seed);
-      found.push(figures);
-      console.log(row(minutes, seed, figures));
+      const outcome = await train(minutes, seed);
+      found.push(outcome.figures);
+      console.log(row(minutes, seed, outcome.figures));
+      if (minutes !== budgets.at(-1)) continue;
+      first ??= outcome;
+      curves.push({ name: 'charloom', points: outcome.curve });
     }
     const medians = found[0]!.map((_, i) => median(found.map((figures) => figures[i]!)));
     console.log(row(minutes, '**median**', medians));
   }
+  if (values.pytorch !== undefined) {
+    const points = await pytorch(first!.settings, values.pytorch);
+    curves.push({ name: 'PyTorch', points });
+    const { seconds, crossEntropy } = points.at(-1)!;
+    console.log(
+      `\nPyTorch: ${crossEntropy.toFixed(4)} nats after ${Math.round(seconds)} s, the same network and settings`,
+    );
+  }
+  if (values.svg !== undefined) await writeFile(values.svg, drawLossCurves(curves));
 } finally {
   await rm(folder, { recursive: true });
 }
 
-/** Characters read, and the cross-entropy of validation and test part. */
-async function train(minutes: string, seed: string): Promise<number[]> {
+async function train(minutes: string, seed: string): Promise<Outcome> {
   const run = path.join(folder, `${minutes}-${seed}`);
-  const budget = ['--minutes', minutes, '--seed', seed, '--device', 'simd', '--json', '--out', run];
-  const events = (await charloom('train', text!, ...budget, ...options)).trim().split('\n');
-  const done = JSON.parse(events.at(-1)!);
-  const last = events.map((line) => JSON.parse(line)).findLast(({ event }) => event === 'eval');
-  const test = JSON.parse(await charloom('eval', run, '--split', 'test', '--json'));
-  return [done.characters, last.crossEntropy, test.crossEntropy];
+  const budget = ['--minutes', minutes, '--seed', seed, '--json', '--out', run];
+  const events = await timedLines(
+    process.execPath,
+    [MAIN, 'train', text!, ...budget, ...options],
+    process.env,
+  );
+  const evaluations = events.filter(({ line }) => line.event === 'eval');
+  const curve = evaluations.map(({ seconds, line }) => ({
+    seconds,
+    crossEntropy: line.crossEntropy as number,
+  }));
+  const figures = [events.at(-1)!.line.characters as number, curve.at(-1)!.crossEntropy];
+  if (tested) {
+    const args = ['eval', run, '--split', 'test', '--json'];
+    const { stdout } = await promisify(execFile)(process.execPath, [MAIN, ...args]);
+    figures.push(JSON.parse(stdout).crossEntropy);
+  }
+  return { figures, curve, settings: events[0]!.line };
 }
 
-async function charloom(...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [MAIN, ...args], { maxBuffer: 2 ** 30 });
-  return stdout;
+async function pytorch(settings: object, peers: string): Promise<LossPoint[]> {
+  const arguments_ = [PYTORCH, text!, JSON.stringify(settings)];
+  const lines = await timedLines(PYTHON, arguments_, tunedEnvironment(peers));
+  return lines.map(({ line }) => line as unknown as LossPoint);
 }
 
-function row(minutes: string, seed: string, [characters, validation, test]: number[]): string {
+interface TimedLine {
+  /** Since the program was started. */
+  readonly seconds: number;
+  readonly line: Readonly<Record<string, unknown>>;
+}
+
+/** The JSON lines that a program prints. @throws Error if it fails, with its last words */
+async function timedLines(program: string, args: string[], env: NodeJS.ProcessEnv): Promise<TimedLine[]> {
+  const start = performance.now();
+  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const closed = new Promise<number | null>((resolve) => child.on('close', resolve));
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (words: string) => {
+    errors = (errors + words).slice(-2000);
+  });
+  const lines: TimedLine[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push({ seconds: (performance.now() - start) / 1000, line: JSON.parse(line) });
+  }
+  const status = await closed;
+  if (status !== 0) throw new Error(`${program} ended with status ${status}\n${errors}`);
+  return lines;
+}
+
+function row(minutes: string, seed: string, [characters, validation, test]: readonly number[]): string {
   const cells = [
     minutes,
     seed,
     `${(characters! / 1e6).toFixed(1)}M`,
     validation!.toFixed(4),
     (validation! / Math.LN2).toFixed(3),
-    test!.toFixed(4),
+    ...(test === undefined ? [] : [test.toFixed(4)]),
   ];
   return `| ${cells.join(' | ')} |`;
 }

@@ -39,7 +39,7 @@ const file = (relative: string): string => fileURLToPath(new URL(relative, impor
 const BLAS_VARIABLES = ['OPENBLAS_CORETYPE', 'OPENBLAS_L2_SIZE'];
 /** The settings with which PyTorch is fastest on this processor, as setup.sh has found them: NAME=VALUE lines. */
 const TUNED = 'pytorch-tuned.env';
-const PYTHON = '/usr/bin/python3';
+export const PYTHON = '/usr/bin/python3';
 
 const PYTORCH_SCRIPTS = {
   training: file('../peers/pytorch_train.py'),
@@ -124,8 +124,6 @@ async function pytorch(peers: string): Promise<Contestant[]> {
     missing = `${PYTHON} cannot import torch`;
   }
   const tuned = path.join(peers, TUNED);
-  const installed: NodeJS.ProcessEnv = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' };
-  for (const variable of BLAS_VARIABLES) delete installed[variable];
   const command = (environment: NodeJS.ProcessEnv, ...flags: string[]): Contestant['command'] => {
     return (_, workload) => {
       if (!single(workload)) return null;
@@ -139,16 +137,29 @@ async function pytorch(peers: string): Promise<Contestant[]> {
       role: 'pytorch',
       missing: missing ?? (existsSync(tuned) ? null : `there is no ${tuned}`),
       brief: false,
-      command: command({ ...installed, ...(existsSync(tuned) && variables(readFileSync(tuned, 'utf8'))) }),
+      command: command(tunedEnvironment(peers)),
     },
     {
       name: `PyTorch${version}, as installed`,
       role: 'other',
       missing,
       brief: true,
-      command: command(installed, '--as-installed'),
+      command: command(installedEnvironment(), '--as-installed'),
     },
   ];
+}
+
+/** For PyTorch as it is installed. */
+function installedEnvironment(): NodeJS.ProcessEnv {
+  const environment: NodeJS.ProcessEnv = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' };
+  for (const variable of BLAS_VARIABLES) delete environment[variable];
+  return environment;
+}
+
+/** For PyTorch with the settings that setup.sh has left in `peers`, if it has. */
+export function tunedEnvironment(peers: string): NodeJS.ProcessEnv {
+  const tuned = path.join(peers, TUNED);
+  return { ...installedEnvironment(), ...(existsSync(tuned) && variables(readFileSync(tuned, 'utf8'))) };
 }
 
 /** NAME=VALUE lines. */

@@ -18,10 +18,16 @@ enum {
   BLOCK_DEPTH = 256,
   BLOCK_FLOATS = BLOCK_ROWS * BLOCK_DEPTH,
   PANEL_FLOATS = BLOCK_DEPTH * PANEL,
+  LINE_FLOATS = 16,
 };
 
 /* Floats of room that a step of depth takes in a panel. */
 INLINE size_t panel_width(bool halves) { return halves ? PANEL / 2 : PANEL; }
+
+/* Asks for a step of depth of a panel that will be needed soon. Any address will do. */
+INLINE void prefetch(const float *b) {
+  for (size_t i = 0; i < PANEL; i += LINE_FLOATS) __builtin_prefetch(b + i, 0, 2);
+}
 
 /* A step of depth of a panel. */
 INLINE void load_panel(vec *row, const float *b, bool halves) {
@@ -66,6 +72,8 @@ INLINE void tile(int rows, int panels, const target *to, const float *a, size_t 
     vec row[4 * PANEL_VECTORS];
 #pragma GCC unroll 16
     for (int p = 0; p < panels; p++) {
+      /* The next panel comes from the second level cache or from further away: it is asked for while this one is used. */
+      if (rows > 1) prefetch(b + (size_t)depth * PANEL);
       load_panel(row + p * PANEL_VECTORS, b + (size_t)p * (size_t)depth * panel_width(halves), halves);
     }
 #pragma GCC unroll 16
