@@ -2,21 +2,24 @@
  * The manifest of a checkpoint folder: what belongs to it, to the byte. It is written last, so a folder
  * without a valid one is no checkpoint.
  *
- *     {"format": "charloom checkpoint", "version": 1, "step": 1500, "bestStep": 1200,
+ *     {"format": "charloom checkpoint", "version": 2, "step": 1500, "bestStep": 1200,
  *      "files": {"model.safetensors": {"bytes": 1234, "sha256": "..."}, "training.safetensors": {...}},
- *      "summary": {...}}
+ *      "summary": {...}, "sha256": "..."}
+ *
+ * The last digest is that of the manifest itself without it.
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { CharloomError } from '../errors.ts';
-import { readJsonObject } from './json.ts';
+import { parseJsonObject } from './json.ts';
+import { readWholeFile } from './read-file.ts';
 
 export const MANIFEST = 'manifest.json';
 export const MODEL = 'model.safetensors';
 export const TRAINING = 'training.safetensors';
 
 const FORMAT = 'charloom checkpoint';
-const VERSION = 1;
+const VERSION = 2;
 const MAX_MANIFEST_BYTES = 2 ** 20;
 
 export interface FileDigest {
@@ -49,7 +52,9 @@ export function digestOf(pieces: readonly Uint8Array[]): FileDigest {
 }
 
 export function formatManifest({ step, bestStep, files, summary }: Manifest): string {
-  return `${JSON.stringify({ format: FORMAT, version: VERSION, step, bestStep, files, summary }, null, 2)}\n`;
+  const content = { format: FORMAT, version: VERSION, step, bestStep, files, summary };
+  const { sha256 } = digestOf([new TextEncoder().encode(JSON.stringify(content))]);
+  return `${JSON.stringify({ ...content, sha256 }, null, 2)}\n`;
 }
 
 /**
@@ -59,7 +64,8 @@ export function formatManifest({ step, bestStep, files, summary }: Manifest): st
 export async function readManifest(dir: string): Promise<Manifest> {
   const path = join(dir, MANIFEST);
   const fail = (problem: string) => new CharloomError('BAD_DATA', `${path}: ${problem}`);
-  const { format, version, step, bestStep, files, summary } = await readJsonObject(path, MAX_MANIFEST_BYTES);
+  const bytes = await readWholeFile(path, MAX_MANIFEST_BYTES);
+  const { format, version, step, bestStep, files, summary } = parseJsonObject(bytes, path);
   if (format !== FORMAT) throw fail('not the manifest of a charloom checkpoint');
   if (version !== VERSION) {
     throw fail(`version ${JSON.stringify(version)}, but this charloom reads version ${VERSION}`);
@@ -71,7 +77,20 @@ export async function readManifest(dir: string): Promise<Manifest> {
   const training = parseDigest(listed.get(TRAINING));
   if (!model || !training || listed.size !== 2) throw fail(`"files" are not ${MODEL} and ${TRAINING}`);
   if (!isObject(summary)) throw fail('"summary" is not an object');
-  return { step, bestStep, files: { [MODEL]: model, [TRAINING]: training }, summary };
+  const manifest = { step, bestStep, files: { [MODEL]: model, [TRAINING]: training }, summary };
+  // Written again, it is the same to the byte, its digest included, or it was changed.
+  if (!isWrittenAs(bytes, manifest)) throw fail('damaged: it is not as charloom wrote it');
+  return manifest;
+}
+
+function isWrittenAs(bytes: Uint8Array, manifest: Manifest): boolean {
+  try {
+    return Buffer.from(formatManifest(manifest)).equals(bytes);
+  } catch (error) {
+    // Objects within objects, deeper than the stack: nothing that charloom would write.
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
 }
 
 function parseDigest(value: unknown): FileDigest | undefined {

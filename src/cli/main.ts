@@ -1,23 +1,31 @@
 /** Starts the command line: runs the program, turns what it throws into a message and an exit status. */
-import { CommanderError } from 'commander';
-import { createProgram } from './program.ts';
+import type { Command } from 'commander';
 import { interruption } from './signals.ts';
-import { StdoutClosed } from './terminal/output.ts';
+import { print, StdoutClosed } from './terminal/output.ts';
+import { version } from './version.ts';
 
-const program = await createProgram(process.argv.slice(2));
+const args = process.argv.slice(2);
+let program: Command | undefined;
 try {
-  await program.parseAsync();
+  // Scripts ask for the version; loading commander would take half of the time.
+  if (args.length === 1 && /^(-V|--version)$/.test(args[0]!)) await print(`${version()}\n`);
+  else {
+    const { createProgram } = await import('./program.ts');
+    program = await createProgram(args);
+    await program.parseAsync();
+  }
   process.exitCode = interruption.exitCode ?? process.exitCode ?? 0;
 } catch (error) {
   const { signal, exitCode = 0 } = interruption;
-  const printed = error instanceof CommanderError && error.exitCode === 0; // help, or the version
+  const { CommanderError } = await import('commander');
+  const printed = error instanceof CommanderError && error.exitCode === 0; // help
   const expected = printed || error instanceof StdoutClosed || (signal.aborted && error === signal.reason);
   if (expected) process.exitCode = exitCode;
   else {
     const { report } = await import('./errors.ts').catch(() => {
       throw error;
     });
-    process.exitCode = report(error, program.opts().debug === true);
+    process.exitCode = report(error, program?.opts().debug === true);
   }
 }
 // Nothing is left to do, but a terminal that was read, or a worker, may keep the event loop alive.

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
   cpSync,
@@ -131,8 +132,35 @@ describe('loadCheckpoint: damaged checkpoints', () => {
     }
   });
 
+  it('when a bit of any byte of any file is another, or any end of it is missing, then it is refused', async () => {
+    const dir = await saveCheckpoint(newRun(), 1, content());
+    for (const name of readdirSync(dir)) {
+      const path = join(dir, name);
+      const good = readFileSync(path);
+      const refused = async (bad: Uint8Array, what: string): Promise<void> => {
+        writeFileSync(path, bad);
+        await assert.rejects(loadCheckpoint(dir), code('BAD_DATA', new RegExp(name)), `${name}: ${what}`);
+      };
+      for (let at = 0; at < good.length; at++) {
+        await refused(good.subarray(0, at), `cut at ${at}`);
+        const bad = Buffer.from(good);
+        bad[at]! ^= 1 << (at % 8);
+        await refused(bad, `bit ${at % 8} of byte ${at}`);
+      }
+      writeFileSync(path, good);
+      await loadCheckpoint(dir);
+    }
+  });
+
+  /** A manifest with these fields that is otherwise as charloom writes it. */
+  const written = (json: unknown): string => {
+    if (Array.isArray(json)) return JSON.stringify(json);
+    const sha256 = createHash('sha256').update(JSON.stringify(json)).digest('hex');
+    return `${JSON.stringify({ ...(json as object), sha256 }, null, 2)}\n`;
+  };
+
   const good = JSON.parse(
-    `{"format": "charloom checkpoint", "version": 1, "step": 1, "bestStep": null, "summary": {}, "files": {
+    `{"format": "charloom checkpoint", "version": 2, "step": 1, "bestStep": null, "summary": {}, "files": {
       "model.safetensors": {"bytes": 1, "sha256": "${'0'.repeat(64)}"},
       "training.safetensors": {"bytes": 1, "sha256": "${'0'.repeat(64)}"}}}`,
   );
@@ -141,7 +169,7 @@ describe('loadCheckpoint: damaged checkpoints', () => {
   const manifests: [what: string, json: unknown][] = [
     ['an array', [good]],
     ['another format', { ...good, format: 'safetensors' }],
-    ['another version', { ...good, version: 2 }],
+    ['another version', { ...good, version: 1 }],
     ['no step', { ...good, step: undefined }],
     ['a negative step', { ...good, step: -1 }],
     ['a step as text', { ...good, step: '1' }],
@@ -161,11 +189,37 @@ describe('loadCheckpoint: damaged checkpoints', () => {
       const run = newRun();
       const dir = join(run, 'checkpoints', '1');
       mkdirSync(dir, { recursive: true });
-      writeFileSync(join(dir, 'manifest.json'), JSON.stringify(json));
-      await assert.rejects(readManifest(dir), code('BAD_DATA', /manifest\.json/));
+      writeFileSync(join(dir, 'manifest.json'), written(json));
+      await assert.rejects(readManifest(dir), code('BAD_DATA', /manifest\.json(?!.*damaged)/));
       assert.deepEqual(await steps(run), []);
     });
   }
+
+  const unsigned: [what: string, text: string][] = [
+    ['no digest of its own', JSON.stringify(good, null, 2)],
+    ['other spaces', written(good).replace('{', '{ ')],
+    ['a field more', written(good).replace('"summary": {}', '"summary": {"epoch": 1}')],
+    [
+      'objects deeper than any stack',
+      written(good).replace('"summary": {}', `"summary": {"a":${'['.repeat(4e5)}${']'.repeat(4e5)}}`),
+    ],
+  ];
+  for (const [what, text] of unsigned) {
+    it(`when the manifest has ${what} then it is damaged`, async () => {
+      const dir = newRun();
+      writeFileSync(join(dir, 'manifest.json'), text);
+      await assert.rejects(readManifest(dir), code('BAD_DATA', /manifest\.json: damaged/));
+    });
+  }
+
+  it('when the manifest is as charloom writes it then it is read: the cases above can fail', async () => {
+    const dir = newRun();
+    writeFileSync(
+      join(dir, 'manifest.json'),
+      written({ format: good.format, version: 2, step: 1, bestStep: null, files, summary: {} }),
+    );
+    assert.equal((await readManifest(dir)).step, 1);
+  });
 });
 
 describe('listCheckpoints', () => {

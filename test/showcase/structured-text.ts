@@ -27,12 +27,12 @@ export interface Trained {
 
 /** Trains a small network on `text`; all of it, nothing is kept for validation. */
 export async function trainOn(text: string, changes: Partial<Settings>): Promise<Trained> {
-  const own = { batchSize: 32, dropout: 0, minutes: 0, evalEvery: 0 };
+  const own = { batchSize: 32, dropout: 0, weightDecay: 0, minutes: 0, evalEvery: 0 };
   const settings: Settings = { ...PRESETS.tiny!.settings, ...own, ...changes };
   const counts = new Map<string, number>();
   for (const symbol of text) counts.set(symbol, (counts.get(symbol) ?? 0) + 1);
   const vocabulary = Vocabulary.fromCounts('character', counts, 1);
-  const engine = await openEngine('auto');
+  const engine = await openEngine('cpu');
   const model = new LanguageModel({ ...settings, vocabulary: vocabulary.size });
   const trainer = new Trainer({
     engine,

@@ -83,12 +83,21 @@ const CELLS = [
   { cell: 'rnn', activation: 'relu', embedding: 0 },
 ] as const;
 
+/** What the reference engine comes to, once for all engines. */
+const references = new Map<object, Promise<Trained>>();
+
+function reference(config: Partial<ModelConfig>): Promise<Trained> {
+  const trained = references.get(config) ?? train(new ReferenceEngine(), config);
+  references.set(config, trained);
+  return trained;
+}
+
 for (const name of ENGINES.filter((name) => name !== 'reference')) {
   describe(`twenty training steps on ${name} agree with the reference`, () => {
     for (const config of CELLS) {
       it(Object.values(config).join(', '), (t) =>
         withEngine(t, name, async (engine) => {
-          const expected = await train(new ReferenceEngine(), config);
+          const expected = await reference(config);
           const actual = await train(engine, config);
           let worst = 0;
           for (const series of ['losses', 'norms'] as const) {

@@ -103,7 +103,9 @@ function charloom({ engine, threads }: ContestantOptions, noNative: string | nul
       role: 'other',
       missing: noNative,
       command: (_, workload) =>
-        workload.kind === 'training' ? null : charloomCommand('native,bf16', threads, workload),
+        workload.kind !== 'training' && single(workload)
+          ? charloomCommand('native,bf16', threads, workload)
+          : null,
     },
     {
       ...common,
