@@ -80,7 +80,7 @@ const groups: readonly (readonly [heading: string, options: () => Option[]])[] =
       numberOption('--decay-rate <factor>', 'schedule step: factor per epoch'),
       numberOption('--decay-after <epochs>', 'schedule step: epochs before the first decay'),
       numberOption('--clip-norm <norm>', 'clip the gradient to this global norm; 0 = off'),
-      numberOption('--weight-decay <rate>', 'weight decay (decoupled with adamw), not on biases'),
+      numberOption('--weight-decay <rate>', 'weight decay, not on biases (decoupled with adamw; 0 with another optimizer, unless given)'),
       numberOption('--reset-probability <p>', 'chance per stream and step to start from the zero state'),
     ],
   ],
@@ -136,7 +136,7 @@ export function settingsFrom(options: ParsedOptions): RunSettings {
   }
   let merged: Record<string, unknown> = { ...TEXT_DEFAULTS, ...PRESETS[preset]!.settings };
   const lay = (layer: ParsedOptions): void => {
-    merged = { ...replaceBudgets(merged, layer), ...layer };
+    merged = { ...replaceDecay(replaceBudgets(merged, layer), layer), ...layer };
   };
   lay(file);
   // What is wrong in the file is said of the file, before options hide or inherit it.
@@ -164,6 +164,16 @@ export function settingsFrom(options: ParsedOptions): RunSettings {
 export function replaceBudgets(settings: ParsedOptions, own: ParsedOptions): ParsedOptions {
   if (BUDGETS.every((name) => own[name] === undefined)) return settings;
   return { ...settings, ...Object.fromEntries(BUDGETS.map((name) => [name, own[name] ?? 0])) };
+}
+
+/**
+ * `settings` without weight decay if `own` has another optimizer and says nothing of it: what is decoupled for AdamW is a part
+ * of the gradient for others, where the same number means something else.
+ */
+function replaceDecay(settings: ParsedOptions, own: ParsedOptions): ParsedOptions {
+  const { optimizer = settings.optimizer, weightDecay } = own;
+  const keeps = optimizer === settings.optimizer || weightDecay !== undefined;
+  return keeps ? settings : { ...settings, weightDecay: 0 };
 }
 
 /** @throws CharloomError USAGE for a wrong value, and if there is no budget */

@@ -7,8 +7,8 @@ export interface EngineOptions {
   /** Threads of `simd` and `native`; all processors there are, if not given. The other engines have none to choose. */
   readonly threads?: number | undefined;
   /**
-   * With `bf16`, weights that a program only reads may be kept as bfloat16, which `native` reads in half the time. Whoever asks
-   * for it writes weights that are bfloat16 already, so that every engine computes with the same.
+   * With `bf16`, weights that a program only reads may be kept as bfloat16, which `native` reads in half the time. It rounds
+   * them by itself; where every engine is to compute with the same numbers, they are rounded before they are written.
    */
   readonly weights?: WeightType | undefined;
   /** Shows that there is something to wait for, such as a compiler. */

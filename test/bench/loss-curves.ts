@@ -26,8 +26,11 @@ const STEP = 0.1;
 /** @returns the text of an SVG file */
 export function drawLossCurves(curves: readonly LossCurve[]): string {
   const all = curves.flatMap(({ points }) => points);
-  const minutes = Math.ceil(Math.max(...all.map(({ seconds }) => seconds)) / 60 - 0.2);
-  const lowest = Math.floor(Math.min(...all.map(({ crossEntropy }) => crossEntropy)) / STEP) * STEP;
+  const last = Math.max(NANOGPT.seconds, ...all.map(({ seconds }) => seconds));
+  // What is a few seconds more than a minute ends at that minute.
+  const minutes = Math.ceil(last / 60 - 0.4);
+  const least = Math.min(NANOGPT.crossEntropy, ...all.map(({ crossEntropy }) => crossEntropy));
+  const lowest = Math.floor(least / STEP) * STEP;
   const x = (seconds: number): number =>
     MARGIN.left + ((WIDTH - MARGIN.left - MARGIN.right) * Math.min(seconds, minutes * 60)) / (minutes * 60);
   const y = (loss: number): number =>

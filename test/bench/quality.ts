@@ -4,9 +4,9 @@
  *
  *     --minutes 3,10     budgets
  *     --seeds 1,2,3
- *     --pytorch [DIR]    PyTorch trains the same network for the longest budget, too; DIR is where peers/setup.sh has put
- *                        what makes it fastest
- *     --svg FILE         draws the cross-entropy of the longest budget against the time
+ *     --pytorch DIR      PyTorch trains the same network with the same settings for the last budget, too (first seed, initial
+ *                        weights of its own); DIR is where peers/setup.sh has put what makes it fastest
+ *     --svg FILE         draws the cross-entropy of the last budget against the time
  *     -- ...             options of `charloom train`, e.g. --device simd
  *
  * One run after the other, on all cores, with the compiled package. What counts is the evaluation at the end; its time and
@@ -42,24 +42,21 @@ if (text === undefined) {
   );
   process.exit(2);
 }
-/** The text may have no test part. */
-const tested = !/\/0+$/.test(options[options.indexOf('--split') + 1] ?? '');
 
 interface Outcome {
-  /** Characters read, the cross-entropy of the validation part at the end, and of the test part if there is one. */
+  /** Characters read, the cross-entropy of the validation part at the end, and of the test part, NaN if there is none. */
   readonly figures: readonly number[];
   readonly curve: readonly LossPoint[];
   /** The event `start`. */
-  readonly settings: object;
+  readonly settings: Readonly<Record<string, unknown>>;
 }
 
+const environment = values.pytorch === undefined ? undefined : tunedEnvironment(values.pytorch);
 const folder = await mkdtemp(path.join(tmpdir(), 'charloom-quality-'));
 const curves: LossCurve[] = [];
 try {
-  console.log(
-    `| minutes | seed | characters | validation, nats | bits/character |${tested ? ' test, nats |' : ''}`,
-  );
-  console.log(`| --- | --- | --- | --- | --- |${tested ? ' --- |' : ''}`);
+  console.log('| minutes | seed | characters | validation, nats | bits/character | test, nats |');
+  console.log('| --- | --- | --- | --- | --- | --- |');
   const budgets = values.minutes.split(',');
   let first: Outcome | undefined;
   for (const minutes of budgets) {
@@ -70,50 +67,45 @@ try {
       console.log(row(minutes, seed, outcome.figures));
       if (minutes !== budgets.at(-1)) continue;
       first ??= outcome;
-      curves.push({ name: 'charloom', points: outcome.curve });
+      curves.push({ name: `charloom, ${outcome.settings.engine}`, points: outcome.curve });
     }
     const medians = found[0]!.map((_, i) => median(found.map((figures) => figures[i]!)));
     console.log(row(minutes, '**median**', medians));
   }
-  if (values.pytorch !== undefined) {
-    const points = await pytorch(first!.settings, values.pytorch);
-    curves.push({ name: 'PyTorch', points });
+  if (environment) {
+    const lines = await timedLines(PYTHON, [PYTORCH, text, JSON.stringify(first!.settings)], environment);
+    const points = lines.map(({ line }) => line as unknown as LossPoint);
+    curves.push({ name: 'PyTorch on the processor', points });
     const { seconds, crossEntropy } = points.at(-1)!;
-    console.log(
-      `\nPyTorch: ${crossEntropy.toFixed(4)} nats after ${Math.round(seconds)} s, the same network and settings`,
-    );
+    const figure = `${crossEntropy.toFixed(4)} nats after ${Math.round(seconds)} s`;
+    console.log(`\nPyTorch: ${figure}; the same network and settings, initial weights of its own`);
   }
-  if (values.svg !== undefined) await writeFile(values.svg, drawLossCurves(curves));
 } finally {
+  if (values.svg !== undefined && curves.length > 0) await writeFile(values.svg, drawLossCurves(curves));
   await rm(folder, { recursive: true });
 }
 
 async function train(minutes: string, seed: string): Promise<Outcome> {
   const run = path.join(folder, `${minutes}-${seed}`);
   const budget = ['--minutes', minutes, '--seed', seed, '--json', '--out', run];
-  const events = await timedLines(
-    process.execPath,
-    [MAIN, 'train', text!, ...budget, ...options],
-    process.env,
-  );
+  const args = [MAIN, 'train', text!, ...budget, ...options];
+  const events = await timedLines(process.execPath, args, process.env);
   const evaluations = events.filter(({ line }) => line.event === 'eval');
   const curve = evaluations.map(({ seconds, line }) => ({
     seconds,
     crossEntropy: line.crossEntropy as number,
   }));
-  const figures = [events.at(-1)!.line.characters as number, curve.at(-1)!.crossEntropy];
-  if (tested) {
-    const args = ['eval', run, '--split', 'test', '--json'];
-    const { stdout } = await promisify(execFile)(process.execPath, [MAIN, ...args]);
-    figures.push(JSON.parse(stdout).crossEntropy);
-  }
-  return { figures, curve, settings: events[0]!.line };
+  const settings = events[0]!.line;
+  const characters = events.at(-1)!.line.characters as number;
+  const test = String(settings.split).endsWith('/0') ? Number.NaN : await testOf(run);
+  return { figures: [characters, curve.at(-1)!.crossEntropy, test], curve, settings };
 }
 
-async function pytorch(settings: object, peers: string): Promise<LossPoint[]> {
-  const arguments_ = [PYTORCH, text!, JSON.stringify(settings)];
-  const lines = await timedLines(PYTHON, arguments_, tunedEnvironment(peers));
-  return lines.map(({ line }) => line as unknown as LossPoint);
+/** Cross-entropy of the test part of a run. */
+async function testOf(run: string): Promise<number> {
+  const args = [MAIN, 'eval', run, '--split', 'test', '--json'];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  return JSON.parse(stdout).crossEntropy;
 }
 
 interface TimedLine {
@@ -147,7 +139,7 @@ function row(minutes: string, seed: string, [characters, validation, test]: read
     `${(characters! / 1e6).toFixed(1)}M`,
     validation!.toFixed(4),
     (validation! / Math.LN2).toFixed(3),
-    ...(test === undefined ? [] : [test.toFixed(4)]),
+    Number.isNaN(test) ? '-' : test!.toFixed(4),
   ];
   return `| ${cells.join(' | ')} |`;
 }

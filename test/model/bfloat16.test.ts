@@ -1,6 +1,7 @@
 /** Weights in bfloat16: how they are rounded, and that the native engine computes with the very same numbers. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { openEngine as openForPeople } from '../../src/cli/engine.ts';
 import { declare, type Engine, type WeightType } from '../../src/engine/engine.ts';
 import { openEngine } from '../../src/engine/open.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
@@ -94,6 +95,37 @@ async function logitsOf(
   }
 }
 
+/** A product with a parameter of bfloat16 numbers, on the native engine. */
+async function productOf(
+  [rows, depth, columns]: readonly [number, number, number],
+  { transposeB, accumulate, bias }: { transposeB: boolean; accumulate: boolean; bias: boolean },
+  weights: WeightType,
+): Promise<Float32Array> {
+  const random = new Random(9, 0);
+  const matrix = (name: string, kind: 'parameter' | 'state', r: number, c: number) => ({
+    matrix: declare(name, kind, r, c),
+    // Sixteenths up to 8: bfloat16 has them all.
+    values: Float32Array.from({ length: r * c }, () => random.integer(255) / 16 - 8),
+  });
+  const a = matrix('a', 'state', rows, depth);
+  const [bRows, bColumns] = transposeB ? [columns, depth] : [depth, columns];
+  const b = matrix('b', 'parameter', bRows, bColumns);
+  const added = matrix('bias', 'state', 1, columns);
+  const out = matrix('out', 'state', rows, columns);
+  const recorder = new Recorder('product');
+  const operands = { out: out.matrix, a: a.matrix, b: b.matrix, ...(bias && { bias: added.matrix }) };
+  recorder.add('matmul', { ...operands, transposeB, accumulate });
+  const engine = await openEngine('native', { threads: 2, weights });
+  try {
+    const { run } = engine.prepare(recorder.finish());
+    for (const { matrix, values } of [a, b, added, out]) engine.write(matrix, values);
+    await run();
+    return Float32Array.from(await engine.read(out.matrix));
+  } finally {
+    await engine.close();
+  }
+}
+
 describe('the native engine with bfloat16 weights', { skip: await whyMissing('native') }, () => {
   const models = {
     'LSTM, no whole number of panels': modelOf('lstm', 61),
@@ -116,6 +148,42 @@ describe('the native engine with bfloat16 weights', { skip: await whyMissing('na
       });
     }
   }
+
+  it('computes every form of product that it does with floats', async () => {
+    const forms = [0, 1, 2, 3].flatMap((bits) =>
+      [false, true].map((transposeB) => ({ transposeB, accumulate: bits % 2 > 0, bias: bits > 1 })),
+    );
+    const shapes = [
+      [1, 300, 70],
+      [2, 5, 3],
+      [13, 257, 33],
+      [40, 600, 96],
+    ] as const;
+    for (const [rows, depth, columns] of shapes) {
+      for (const form of forms) {
+        const [floats, halves] = await Promise.all(
+          (['f32', 'bf16'] as const).map((weights) => productOf([rows, depth, columns], form, weights)),
+        );
+        assert.ok(floats!.every(Number.isFinite));
+        assert.deepEqual(
+          halves,
+          floats,
+          `[${rows}, ${depth}] x [${depth}, ${columns}] ${JSON.stringify(form)}`,
+        );
+      }
+    }
+  });
+
+  it('says what its weights are, also when it is asked for as the command line does', async () => {
+    for (const [weights, expected] of [
+      ['bf16', /bfloat16 weights$/],
+      ['f32', /threads$/],
+    ] as const) {
+      const engine = await openForPeople('cpu', { threads: 2, weights });
+      await engine.close();
+      assert.match(engine.description.detail, expected);
+    }
+  });
 
   it('rounds by itself what was not', async () => {
     const model = modelOf('lstm', 61);

@@ -98,8 +98,13 @@ class NativeWalker implements Walker {
     this.#engine = engine;
     this.#runAside = promisify(kernels.run.async);
     this.memory = new NativeMemory(koffi.view(kernels.memory(engine), visibleBytes(bytes)), bytes);
-    const detail = `C, ${kernels.vectorBits()}-bit vectors, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
-    this.description = { name: 'native', detail };
+    const parts = [
+      'C',
+      `${kernels.vectorBits()}-bit vectors`,
+      `${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+      ...(weights === 'bf16' ? ['bfloat16 weights'] : []),
+    ];
+    this.description = { name: 'native', detail: parts.join(', ') };
     this.target = {
       threads,
       addressBytes: Float32Array.BYTES_PER_ELEMENT,

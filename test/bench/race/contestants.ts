@@ -139,7 +139,7 @@ async function pytorch(peers: string): Promise<Contestant[]> {
       role: 'pytorch',
       missing: missing ?? (existsSync(tuned) ? null : `there is no ${tuned}`),
       brief: false,
-      command: command(tunedEnvironment(peers)),
+      command: command(existsSync(tuned) ? tunedEnvironment(peers) : installedEnvironment()),
     },
     {
       name: `PyTorch${version}, as installed`,
@@ -158,10 +158,9 @@ function installedEnvironment(): NodeJS.ProcessEnv {
   return environment;
 }
 
-/** For PyTorch with the settings that setup.sh has left in `peers`, if it has. */
+/** For PyTorch with the settings that setup.sh has left in `peers`. @throws Error if there are none */
 export function tunedEnvironment(peers: string): NodeJS.ProcessEnv {
-  const tuned = path.join(peers, TUNED);
-  return { ...installedEnvironment(), ...(existsSync(tuned) && variables(readFileSync(tuned, 'utf8'))) };
+  return { ...installedEnvironment(), ...variables(readFileSync(path.join(peers, TUNED), 'utf8')) };
 }
 
 /** NAME=VALUE lines. */

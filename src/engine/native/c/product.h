@@ -24,9 +24,9 @@ enum {
 /* Floats of room that a step of depth takes in a panel. */
 INLINE size_t panel_width(bool halves) { return halves ? PANEL / 2 : PANEL; }
 
-/* Asks for a step of depth of a panel that will be needed soon. Any address will do. */
-INLINE void prefetch(const float *b) {
-  for (size_t i = 0; i < PANEL; i += LINE_FLOATS) __builtin_prefetch(b + i, 0, 2);
+/* Asks for a step of depth of a panel that will be needed soon. */
+INLINE void prefetch(const float *b, bool halves) {
+  for (size_t i = 0; i < panel_width(halves); i += LINE_FLOATS) __builtin_prefetch(b + i, 0, 2);
 }
 
 /* A step of depth of a panel. */
@@ -59,9 +59,11 @@ static __attribute__((noinline)) void finish_row(const float *sums, const target
 /*
  * `rows` rows times `panels` panels, `columns` columns of them in use. Row r's element of a step of depth is a[r], and the
  * next step's lies `along` further. `rows` and `panels` are constants where this is inlined, and the sums are registers.
+ * `next`, if not NULL, is the panel that is used after this one: it comes from the second level cache or from further away,
+ * and is asked for meanwhile.
  */
 INLINE void tile(int rows, int panels, const target *to, const float *a, size_t along, const float *b, bool halves,
-                 int depth, int columns) {
+                 const float *next, int depth, int columns) {
   vec sums[TILE_ROWS][4 * PANEL_VECTORS];
 #pragma GCC unroll 16
   for (int r = 0; r < rows; r++) {
@@ -70,10 +72,9 @@ INLINE void tile(int rows, int panels, const target *to, const float *a, size_t 
   }
   for (int k = 0; k < depth; k++) {
     vec row[4 * PANEL_VECTORS];
+    if (next) prefetch(next + (size_t)k * panel_width(halves), halves);
 #pragma GCC unroll 16
     for (int p = 0; p < panels; p++) {
-      /* The next panel comes from the second level cache or from further away: it is asked for while this one is used. */
-      if (rows > 1) prefetch(b + (size_t)depth * PANEL);
       load_panel(row + p * PANEL_VECTORS, b + (size_t)p * (size_t)depth * panel_width(halves), halves);
     }
 #pragma GCC unroll 16
@@ -119,22 +120,24 @@ INLINE void tile(int rows, int panels, const target *to, const float *a, size_t 
   CASE(3, f, __VA_ARGS__) CASE(4, f, __VA_ARGS__) CASE(5, f, __VA_ARGS__) CASE(6, f, __VA_ARGS__) \
   MORE_ROWS(f, __VA_ARGS__) }
 
-INLINE void packed_tile(int rows, const target *to, const float *a, const float *b, int depth, int columns) {
-  tile(rows, 1, to, a, (size_t)rows, b, false, depth, columns);
+INLINE void packed_tile(int rows, const target *to, const float *a, const float *b, const float *next, int depth,
+                        int columns) {
+  tile(rows, 1, to, a, (size_t)rows, b, false, next, depth, columns);
 }
 
 /* A tile of packed rows times one panel. */
-static void tile_times_panel(int rows, const target *to, const float *a, const float *b, int depth, int columns) {
-  WITH_ROWS(rows, packed_tile, to, a, b, depth, columns)
+static void tile_times_panel(int rows, const target *to, const float *a, const float *b, const float *next, int depth,
+                             int columns) {
+  WITH_ROWS(rows, packed_tile, to, a, b, next, depth, columns)
 }
 
 /* A single row times `columns` columns of panels, four panels at a time: fewer sums would wait for each other. */
 INLINE void row_times_panels(target to, const float *a, size_t along, const float *b, bool halves, int depth,
                              int columns) {
   while (columns > 0) {
-    if (columns > 3 * PANEL) tile(1, 4, &to, a, along, b, halves, depth, columns);
-    else if (columns > PANEL) tile(1, 2, &to, a, along, b, halves, depth, columns);
-    else tile(1, 1, &to, a, along, b, halves, depth, columns);
+    if (columns > 3 * PANEL) tile(1, 4, &to, a, along, b, halves, NULL, depth, columns);
+    else if (columns > PANEL) tile(1, 2, &to, a, along, b, halves, NULL, depth, columns);
+    else tile(1, 1, &to, a, along, b, halves, NULL, depth, columns);
     const int done = columns > 3 * PANEL ? 4 : columns > PANEL ? 2 : 1;
     columns -= done * PANEL;
     b += (size_t)done * (size_t)depth * panel_width(halves);
@@ -151,10 +154,11 @@ static void row_times_halves(target to, const float *a, size_t along, const floa
   row_times_panels(to, a, along, b, true, depth, columns);
 }
 
-/* A panel of bfloat16 as one of floats. */
-static void widen(float *panel, const float *halves, int steps) {
+/* A panel of bfloat16 as one of floats; `next` as for `tile`. */
+static void widen(float *panel, const float *halves, const float *next, int steps) {
   for (int step = 0; step < steps; step++) {
     vec row[PANEL_VECTORS];
+    if (next) prefetch(next + (size_t)step * panel_width(true), true);
     load_panel(row, halves + (size_t)step * panel_width(true), true);
     for (int v = 0; v < PANEL_VECTORS; v++) store(panel + step * PANEL + v * LANES, row[v]);
   }
@@ -265,10 +269,12 @@ static void product(target to, left from, const float *panels, bool halves, int 
       }
       const float *panel = first;
       for (int j = first_column; j < end_column; j += PANEL) {
-        const float *columns_of_b = panel;
+        const float *next = j + PANEL < end_column ? panel + panel_floats : NULL;
+        const float *floats = panel;
         if (halves) {
-          widen(widened, panel, steps);
-          columns_of_b = widened;
+          widen(widened, panel, next, steps);
+          floats = widened;
+          next = NULL;
         }
         for (int t = 0; t < tile_count; t++) {
           const int row = block_rows * t / tile_count;
@@ -277,7 +283,8 @@ static void product(target to, left from, const float *panels, bool halves, int 
               part.out + (size_t)(i + row) * part.stride + j, part.stride, part.bias ? part.bias + j : NULL,
               part.accumulate,
           };
-          tile_times_panel(tile_rows, &tile_to, tiles + row * BLOCK_DEPTH, columns_of_b, steps, end_column - j);
+          tile_times_panel(tile_rows, &tile_to, tiles + row * BLOCK_DEPTH, floats, t == 0 ? next : NULL, steps,
+                           end_column - j);
         }
         panel += panel_floats;
       }
