@@ -95,16 +95,55 @@ export async function saveCheckpoint(
 /** The valid checkpoints of a run, oldest first. @throws CharloomError NO_INPUT or IO if the run is unreadable */
 export async function listCheckpoints(runDir: string): Promise<CheckpointEntry[]> {
   const entries: CheckpointEntry[] = [];
-  for (const name of await namesIn(join(runDir, CHECKPOINTS))) {
-    if (!/^(0|[1-9]\d{0,15})$/.test(name)) continue;
-    const dir = join(runDir, CHECKPOINTS, name);
+  for (const step of await savedSteps(runDir)) {
+    const dir = join(runDir, CHECKPOINTS, String(step));
     const manifest = await readManifest(dir).catch((error: unknown) => {
       if (error instanceof CharloomError && error.code !== 'IO') return undefined;
       throw error;
     });
-    if (manifest && manifest.step === Number(name)) entries.push({ ...manifest, dir });
+    if (manifest && manifest.step === step) entries.push({ ...manifest, dir });
   }
-  return entries.sort((a, b) => a.step - b.step);
+  return entries;
+}
+
+/** What a look at every byte of a checkpoint has shown. */
+export interface Verdict {
+  readonly step: number;
+  /** Null if it is sound. */
+  readonly problem: string | null;
+}
+
+/**
+ * Looks at every byte of what stands in the place of checkpoints, oldest first.
+ * @param verify throws a CharloomError if the run cannot do with the content of a checkpoint
+ * @throws CharloomError NO_INPUT or IO if the run is unreadable
+ */
+export async function verifyCheckpoints(
+  runDir: string,
+  verify: (checkpoint: Checkpoint, dir: string) => void,
+): Promise<Verdict[]> {
+  const verdicts: Verdict[] = [];
+  for (const step of await savedSteps(runDir)) {
+    const dir = join(runDir, CHECKPOINTS, String(step));
+    let problem: string | null = null;
+    try {
+      const checkpoint = await loadCheckpoint(dir);
+      if (checkpoint.step !== step) problem = `${dir} holds the checkpoint of step ${checkpoint.step}`;
+      else verify(checkpoint, dir);
+    } catch (error) {
+      if (!(error instanceof CharloomError)) throw error;
+      problem = error.message;
+    }
+    verdicts.push({ step, problem });
+  }
+  return verdicts;
+}
+
+/** The steps that have a folder, whatever is in it, in order. */
+async function savedSteps(runDir: string): Promise<number[]> {
+  const names = await namesIn(join(runDir, CHECKPOINTS));
+  const steps = names.filter((name) => /^(0|[1-9]\d{0,15})$/.test(name)).map(Number);
+  return steps.sort((a, b) => a - b);
 }
 
 /**

@@ -2,6 +2,7 @@
 import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { readManifest } from '../checkpoint/manifest.ts';
+import { CharloomError } from '../errors.ts';
 import { ParameterLayout } from '../model/parameters.ts';
 import { parseSummary, Run } from '../training/run.ts';
 import { examples } from './help.ts';
@@ -9,21 +10,34 @@ import { parseCheckpoint } from './open-model.ts';
 import { checkpointOption } from './options.ts';
 import { bytes, count, duration, pairs } from './terminal/format.ts';
 import { print, printJson } from './terminal/output.ts';
+import { printable } from './terminal/printable.ts';
 
 export function infoCommand(): Command {
   return new Command('info')
     .description('show what a model is, how it was trained and how good it is')
     .argument('<model>', 'run folder or checkpoint folder')
     .addOption(checkpointOption().default('latest'))
+    .option('--verify', 'look at every byte of all checkpoints of a run, and say which are sound')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'before',
-      examples('charloom info runs/book', 'charloom info runs/book --json | jq .validation'),
+      examples(
+        'charloom info runs/book',
+        'charloom info runs/book --verify',
+        'charloom info runs/book --json | jq .validation',
+      ),
     )
     .action(info);
 }
 
-async function info(path: string, { checkpoint: which, json }: { checkpoint: string; json?: boolean }) {
+interface InfoOptions {
+  readonly checkpoint: string;
+  readonly verify?: boolean;
+  readonly json?: boolean;
+}
+
+async function info(path: string, { checkpoint: which, verify, json }: InfoOptions): Promise<void> {
+  if (verify) return verifyRun(path, json === true);
   const { run, checkpoint } = await Run.locate(path, parseCheckpoint(which));
   const { model, training, text, files, ...config } = run.config;
   const manifest = await readManifest(checkpoint);
@@ -79,5 +93,26 @@ async function info(path: string, { checkpoint: which, json }: { checkpoint: str
       ],
       ['best', best ? `${nats(best.crossEntropy)} (step ${best.step})` : 'not measured'],
     ]),
+  );
+}
+
+/** @throws CharloomError BAD_DATA if a checkpoint is not sound, NO_INPUT if there is none */
+async function verifyRun(path: string, json: boolean): Promise<void> {
+  const verdicts = await (await Run.open(path)).verify();
+  if (verdicts.length === 0) throw new CharloomError('NO_INPUT', `${path} has no checkpoint yet`);
+  if (json) {
+    await printJson({ run: path, checkpoints: verdicts });
+  } else {
+    const lines = verdicts.map(
+      ({ step, problem }) => [`step ${step}`, problem === null ? 'sound' : printable(problem)] as const,
+    );
+    await print(pairs(lines));
+  }
+  const damaged = verdicts.filter(({ problem }) => problem !== null);
+  if (damaged.length === 0) return;
+  throw new CharloomError(
+    'BAD_DATA',
+    `${path}: ${damaged.length} of ${verdicts.length} checkpoints ${damaged.length === 1 ? 'is' : 'are'} not sound`,
+    `remove ${damaged.map(({ step }) => `checkpoints/${step}`).join(', ')}, and resume goes on from the latest that is left`,
   );
 }

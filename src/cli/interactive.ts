@@ -8,8 +8,7 @@ import { Random } from '../random.ts';
 import type { Ids } from '../text/ids.ts';
 import type { OpenModel } from './open-model.ts';
 import { interruption } from './signals.ts';
-import { note, print } from './terminal/output.ts';
-import { printable } from './terminal/printable.ts';
+import { note, printGenerated } from './terminal/output.ts';
 import { isLive } from './terminal/style.ts';
 
 const HELP = `The model goes on from each line you type, and remembers what came before.
@@ -28,7 +27,7 @@ export async function converse(
   sampling: SamplingOptions,
   defaultLength: number,
   seed: number,
-  stop: string,
+  { stop, raw }: { readonly stop: string; readonly raw?: boolean },
 ): Promise<void> {
   const { vocabulary } = run;
   const sampler = new Sampler(engine, model, vocabulary.unknown);
@@ -87,7 +86,7 @@ export async function converse(
     unread = [last];
     const decoder = vocabulary.decoder();
     const filter = new StopFilter(stop);
-    const show = (text: string): Promise<void> => print(process.stdout.isTTY ? printable(text) : text);
+    const show = (text: string): Promise<void> => printGenerated(text, raw);
     for await (const [id] of sampler.sample([last], length, options, [random])) {
       unread = [id!];
       await show(filter.push(decoder.push(id!)));

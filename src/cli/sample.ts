@@ -25,8 +25,7 @@ import {
 } from './options.ts';
 import { interruption } from './signals.ts';
 import { count } from './terminal/format.ts';
-import { note, print, printJson } from './terminal/output.ts';
-import { printable } from './terminal/printable.ts';
+import { note, printGenerated, printJson } from './terminal/output.ts';
 import { isLive, styled } from './terminal/style.ts';
 
 /** Texts drawn side by side; more are drawn in several rounds. */
@@ -49,6 +48,7 @@ interface CommandOptions extends SampleOptions {
   readonly device: string;
   readonly threads?: number;
   readonly weights: WeightType;
+  readonly raw?: boolean;
   readonly json?: boolean;
 }
 
@@ -84,6 +84,7 @@ export function sampleCommand(): Command {
     .addOption(inferenceDeviceOption())
     .addOption(threadsOption())
     .addOption(weightsOption())
+    .option('--raw', 'control characters to a terminal, too, where they are otherwise escaped')
     .option('--json', 'print one JSON object per text')
     .addHelpText(
       'before',
@@ -121,7 +122,7 @@ async function sample(path: string, options: CommandOptions): Promise<void> {
   const { text: prompt, ids } = await readPrompt(options, opened.run.vocabulary);
   if (options.interactive) {
     const { converse } = await import('./interactive.ts');
-    return converse(opened, ids, checked, checked.length, checked.seed, options.stop);
+    return converse(opened, ids, checked, checked.length, checked.seed, options);
   }
   let drawn = 0;
   const start = performance.now();
@@ -141,7 +142,7 @@ async function drawTexts(
   prompt: ArrayLike<number>,
   first: number,
   options: SampleOptions,
-  { stop, json }: Pick<CommandOptions, 'stop' | 'json'>,
+  { stop, json, raw }: Pick<CommandOptions, 'stop' | 'json' | 'raw'>,
   promptText: string,
 ): Promise<number> {
   const { vocabulary } = run;
@@ -152,7 +153,7 @@ async function drawTexts(
   const texts = seeds.map(() => new GeneratedText(vocabulary, stop));
   // One text is shown while it grows, several one after the other.
   const live = options.count === 1 && !json;
-  const show = (text: string): Promise<void> => print(process.stdout.isTTY ? printable(text) : text);
+  const show = (text: string): Promise<void> => printGenerated(text, raw);
 
   const start = performance.now();
   const starts = generators.map((random) => startOf(prompt, vocabulary, random));

@@ -80,7 +80,10 @@ const groups: readonly (readonly [heading: string, options: () => Option[]])[] =
       numberOption('--decay-rate <factor>', 'schedule step: factor per epoch'),
       numberOption('--decay-after <epochs>', 'schedule step: epochs before the first decay'),
       numberOption('--clip-norm <norm>', 'clip the gradient to this global norm; 0 = off'),
-      numberOption('--weight-decay <rate>', 'weight decay, not on biases (decoupled with adamw; 0 with another optimizer, unless given)'),
+      numberOption(
+        '--weight-decay <rate>',
+        'weight decay, not on biases (decoupled with adamw; 0 with another optimizer, unless given)',
+      ),
       numberOption('--reset-probability <p>', 'chance per stream and step to start from the zero state'),
     ],
   ],

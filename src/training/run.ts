@@ -17,9 +17,13 @@ import {
   pruneCheckpoints,
   recoverCheckpoints,
   saveCheckpoint,
+  type Tensors,
+  type Verdict,
+  verifyCheckpoints,
 } from '../checkpoint/checkpoint.ts';
 import { readJsonObject } from '../checkpoint/json.ts';
 import { type CheckpointChoice, resolveModel } from '../checkpoint/locate.ts';
+import { MODEL, TRAINING } from '../checkpoint/manifest.ts';
 import { lockRun, type RunLock } from '../checkpoint/run-lock.ts';
 import type { SafeTensor } from '../checkpoint/safetensors.ts';
 import { floatsOf, floatTensor, weightsFromTensors, weightsToTensors } from '../checkpoint/weights.ts';
@@ -27,7 +31,7 @@ import type { Matrix } from '../engine/engine.ts';
 import { CharloomError } from '../errors.ts';
 import { type Check, checkFields, choice, integer, number } from '../fields.ts';
 import { checkModelConfig, type ModelConfig } from '../model/config.ts';
-import type { ParameterLayout } from '../model/parameters.ts';
+import { ParameterLayout } from '../model/parameters.ts';
 import type { FileRecord } from '../text/source.ts';
 import { parseSplit } from '../text/split.ts';
 import { UNITS, type Unit } from '../text/symbols.ts';
@@ -192,14 +196,11 @@ export class Run {
   async restore(layout: ParameterLayout, matrices: readonly Matrix[]): Promise<Snapshot> {
     const { checkpointDir, step } = await resolveModel(this.dir, 'latest');
     const { model, training, summary } = await loadCheckpoint(checkpointDir);
-    const file = join(checkpointDir, 'training.safetensors');
-    const generator = training.get('generator')?.data;
-    if (!(generator instanceof Uint32Array)) {
-      throw new CharloomError('BAD_DATA', `${file}: there is no generator state`);
-    }
+    const file = join(checkpointDir, TRAINING);
+    const generator = generatorState(training, file);
     const snapshot: Snapshot = {
       step,
-      weights: weightsFromTensors(layout, model, join(checkpointDir, 'model.safetensors')),
+      weights: weightsFromTensors(layout, model, join(checkpointDir, MODEL)),
       tensors: matrices.map((matrix) => ({
         matrix,
         values: floatsOf(training, matrix.tensor.name, [matrix.rows, matrix.columns], file),
@@ -209,6 +210,19 @@ export class Run {
     };
     await this.#dropEventsAfter(step);
     return snapshot;
+  }
+
+  /** Looks at every byte of all checkpoints, and whether their weights are those of the model. */
+  async verify(): Promise<Verdict[]> {
+    const layout = new ParameterLayout(this.#config.model);
+    return verifyCheckpoints(this.dir, ({ model, training, summary }, dir) => {
+      weightsFromTensors(layout, model, join(dir, MODEL));
+      generatorState(training, join(dir, TRAINING));
+      for (const [name, { data, shape }] of training) {
+        if (!(data instanceof Uint32Array)) floatsOf(training, name, shape, join(dir, TRAINING));
+      }
+      parseSummary(summary, dir);
+    });
   }
 
   async #writeConfig(): Promise<void> {
@@ -228,6 +242,13 @@ export class Run {
     });
     await writeFileAtomic(path, lines.map((line) => `${line}\n`).join(''));
   }
+}
+
+/** @throws CharloomError BAD_DATA if there is none */
+function generatorState(training: Tensors, file: string): Uint32Array {
+  const generator = training.get('generator')?.data;
+  if (generator instanceof Uint32Array) return generator;
+  throw new CharloomError('BAD_DATA', `${file}: there is no generator state`);
 }
 
 /** Whether `text` is a split. */

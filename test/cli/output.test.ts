@@ -132,6 +132,43 @@ describe('off a terminal', { concurrency: 4 }, () => {
     assert.equal(status, 0, stdout.slice(-300));
     assert.match(stdout, /cross-entropy/);
   });
+
+  it('when a model writes control characters then a terminal gets them escaped, unless --raw', async (t) => {
+    // Bytes of every kind; a hardly trained model draws from them as from a hat.
+    writeFileSync(
+      join(cwd, 'bytes.bin'),
+      Uint8Array.from({ length: 4000 }, (_, i) => (i * 89) % 256),
+    );
+    const budget = ['--steps', '3', '--eval-every', '0', '--out', 'bytes'];
+    await succeed(['train', 'bytes.bin', '--unit', 'byte', ...TINY, ...budget], { cwd });
+    const sample = ['sample', 'bytes', '--length', '2000', '--temperature', '2', '--seed', '3'];
+    // What the terminal itself adds: a carriage return before each newline.
+    const controls = (text: string): number =>
+      (text.replaceAll('\r\n', '\n').match(/[\p{Cc}\p{Cf}]/gu) ?? []).filter(
+        (c) => !'\n\t\u200c\u200d'.includes(c),
+      ).length;
+    const onTerminal = (...options: string[]) =>
+      spawnSync(
+        'script',
+        ['-qec', [process.execPath, EXECUTABLE, ...sample, ...options].join(' '), '/dev/null'],
+        {
+          cwd,
+          encoding: 'utf8',
+          env: { ...process.env, TERM: 'dumb' },
+          timeout: 20_000,
+        },
+      );
+    const escaped = onTerminal();
+    if (escaped.error && 'code' in escaped.error && escaped.error.code === 'ENOENT') {
+      t.skip("there is no 'script' of util-linux to make a terminal");
+      return;
+    }
+    assert.equal(escaped.status, 0, escaped.stdout.slice(-300));
+    assert.match(escaped.stdout, /\\u\{1b\}/);
+    assert.equal(controls(escaped.stdout), 0);
+    assert.ok(controls(onTerminal('--raw').stdout) > 100);
+    assert.ok(controls((await succeed(sample, { cwd })).stdout) > 100, 'piped');
+  });
 });
 
 describe('--json', { concurrency: 4 }, () => {

@@ -1,5 +1,6 @@
 /** Data on stdout: awaited, so that a slow reader is waited for and a closed or full one is noticed. */
 import { CharloomError } from '../../errors.ts';
+import { printable } from './printable.ts';
 
 /** The reader of stdout has gone away (`charloom sample … | head`): a quiet end, not a failure. */
 export class StdoutClosed extends Error {}
@@ -20,6 +21,11 @@ export async function print(text: string): Promise<void> {
   const { code } = failure as NodeJS.ErrnoException;
   if (code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED') throw new StdoutClosed();
   throw new CharloomError('IO', `cannot write to standard output: ${failure.message}`);
+}
+
+/** Writes text that a model made: where it can control a terminal, with its control characters escaped, unless `raw`. */
+export function printGenerated(text: string, raw = false): Promise<void> {
+  return print(process.stdout.isTTY && !raw ? printable(text) : text);
 }
 
 /** Writes one JSON object as a line. Numbers that JSON lacks (infinite, not a number) become null. */
