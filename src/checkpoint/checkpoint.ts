@@ -54,7 +54,8 @@ export interface CheckpointEntry extends Manifest {
 /**
  * Saves a checkpoint. What killed processes left is cleared up first: see `recoverCheckpoints`.
  * @returns its folder, `RUN/checkpoints/STEP`; one of the same step is replaced
- * @throws CharloomError DIVERGED if a value is not finite (nothing is written), CANNOT_CREATE or IO
+ * @throws CharloomError DIVERGED if a value is not finite (nothing is written), IO if it cannot be written, whatever the reason;
+ *   the checkpoints that were there before are there still
  */
 export async function saveCheckpoint(
   runDir: string,
@@ -67,12 +68,12 @@ export async function saveCheckpoint(
   requireFinite(training);
   const parent = join(runDir, CHECKPOINTS);
   const dir = join(parent, String(step));
-  await makeFolder(parent);
-  await recoverCheckpoints(runDir);
   const files = { [MODEL]: encodeSafetensors(model), [TRAINING]: encodeSafetensors(training) };
   const digests = { [MODEL]: digestOf(files[MODEL]), [TRAINING]: digestOf(files[TRAINING]) };
   const temporary = join(parent, temporaryName(String(step)));
   try {
+    await makeFolder(parent);
+    await recoverCheckpoints(runDir);
     await makeFolder(temporary);
     await writeNewFile(join(temporary, MODEL), files[MODEL]);
     await writeNewFile(join(temporary, TRAINING), files[TRAINING]);
@@ -87,20 +88,17 @@ export async function saveCheckpoint(
     if (replaced) await discard(replaced);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => {});
-    throw asWriteError(error, dir);
+    throw asSaveError(error, dir);
   }
   return dir;
 }
 
-/** The valid checkpoints of a run, oldest first. @throws CharloomError NO_INPUT or IO if the run is unreadable */
+/** The valid checkpoints of a run, oldest first. @throws CharloomError NO_INPUT or IO if something cannot be read */
 export async function listCheckpoints(runDir: string): Promise<CheckpointEntry[]> {
   const entries: CheckpointEntry[] = [];
   for (const step of await savedSteps(runDir)) {
     const dir = join(runDir, CHECKPOINTS, String(step));
-    const manifest = await readManifest(dir).catch((error: unknown) => {
-      if (error instanceof CharloomError && error.code !== 'IO') return undefined;
-      throw error;
-    });
+    const manifest = await manifestOf(dir);
     if (manifest && manifest.step === step) entries.push({ ...manifest, dir });
   }
   return entries;
@@ -163,20 +161,24 @@ export async function loadModel(dir: string): Promise<Omit<Checkpoint, 'training
   return { step, bestStep, summary, model: await loadTensors(join(dir, MODEL), files[MODEL]) };
 }
 
-/** Removes all checkpoints but the last `keep` and the best. @returns the steps that were removed */
+/**
+ * Removes all checkpoints but the last `keep` and the best.
+ * @returns the steps that were removed
+ * @throws CharloomError IO
+ */
 export async function pruneCheckpoints(runDir: string, keep = 2): Promise<number[]> {
-  const entries = await listCheckpoints(runDir);
-  const best = entries.at(-1)?.bestStep;
-  const surplus = entries.slice(0, Math.max(0, entries.length - keep)).filter(({ step }) => step !== best);
   try {
+    const entries = await listCheckpoints(runDir);
+    const best = entries.at(-1)?.bestStep;
+    const surplus = entries.slice(0, Math.max(0, entries.length - keep)).filter(({ step }) => step !== best);
     for (const { dir } of surplus) {
       const aside = await moveAside(dir);
       if (aside) await discard(aside);
     }
+    return surplus.map(({ step }) => step);
   } catch (error) {
-    throw asWriteError(error, join(runDir, CHECKPOINTS));
+    throw asSaveError(error, join(runDir, CHECKPOINTS));
   }
-  return surplus.map(({ step }) => step);
 }
 
 /**
@@ -190,7 +192,7 @@ export async function recoverCheckpoints(runDir: string): Promise<void> {
   try {
     for (const name of names.filter(isTemporaryName)) {
       const leftover = join(parent, name);
-      const manifest = await readManifest(leftover).catch(() => undefined);
+      const manifest = await manifestOf(leftover);
       if (manifest && !names.includes(String(manifest.step))) {
         // Killed between the moving of an old checkpoint of this step and that of the new one.
         await rename(leftover, join(parent, String(manifest.step)));
@@ -215,6 +217,25 @@ async function loadTensors(path: string, expected: FileDigest): Promise<Map<stri
     );
   }
   return decodeSafetensors(bytes, path).tensors;
+}
+
+/** The manifest of a folder; undefined if it is missing or damaged, but not if it only cannot be read at the moment. */
+async function manifestOf(dir: string): Promise<Manifest | undefined> {
+  try {
+    return await readManifest(dir);
+  } catch (error) {
+    if (!(error instanceof CharloomError)) throw error;
+    const missing = ['ENOENT', 'ENOTDIR'].includes(String((error.cause as NodeJS.ErrnoException)?.code));
+    if (error.code === 'BAD_DATA' || missing) return undefined;
+    throw error;
+  }
+}
+
+/** While a run is saved, whatever the system refuses is an input/output error: its folder was there to write to. */
+function asSaveError(error: unknown, path: string): unknown {
+  const ours = asWriteError(error, path);
+  if (!(ours instanceof CharloomError) || ours.code === 'IO') return ours;
+  return new CharloomError('IO', ours.message, ours.hint, { cause: ours });
 }
 
 /** Renames a checkpoint folder, if there is one, so that it is none any more. @returns its new path */

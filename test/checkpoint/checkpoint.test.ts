@@ -91,10 +91,10 @@ describe('saveCheckpoint and loadCheckpoint', () => {
     }
   });
 
-  it('when the run folder cannot hold it then it is CANNOT_CREATE', async () => {
+  it('when the run folder cannot hold it then it is an I/O error', async () => {
     const file = join(root, 'file');
     writeFileSync(file, '');
-    await assert.rejects(saveCheckpoint(file, 1, content()), code('CANNOT_CREATE', /file\/checkpoints/));
+    await assert.rejects(saveCheckpoint(file, 1, content()), code('IO', /file\/checkpoints/));
   });
 
   it('when the step is no number of steps then a RangeError says so', async () => {
