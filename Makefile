@@ -15,7 +15,7 @@ help:
 	@echo 'make race      speed against other libraries and the limit of the machine (docs/benchmarks.md)'
 	@echo 'make quality   how good a model the default settings make of a text in 3 and 10 minutes (ARGS=TEXT)'
 	@echo 'make ablation  what each of the default settings is worth on a text (ARGS=TEXT; hours)'
-	@echo 'make soak      long runs that must not hold on to memory'
+	@echo 'make soak      a thousand killed trainings that must lose nothing; long runs that must not hold on to memory'
 	@echo 'make showcase  what each cell can learn of texts with a known continuation'
 	@echo 'make clean     remove everything that was made'
 
@@ -70,7 +70,8 @@ quality: build
 ablation: build
 	node --import tsx test/bench/ablation.ts $(ARGS)
 
-soak: node_modules/.installed
+soak: build
+	node --import tsx test/soak/kills.ts
 	node --import tsx test/soak/gpu-memory.ts
 
 clean:
