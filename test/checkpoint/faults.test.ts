@@ -42,13 +42,14 @@ const SAVES: Record<string, (run: string) => Promise<unknown>> = {
 
 describe('when a call of the file system fails', () => {
   for (const [what, save] of Object.entries(SAVES)) {
-    it(`${what}: it is an I/O error, and what was saved is there, or what replaced it`, async () => {
+    it(`${what}: it is an I/O error, and what was saved is there, or what replaced it`, async (t) => {
       let run = join(root, 'count');
       cpSync(template, run, { recursive: true });
       const calls = await withFault(run, undefined, async () => {
         await save(run);
       });
       assert.ok(calls.length >= 6, `${calls}`);
+      t.diagnostic(`${calls.length} calls, ${FAULTS.length} faults each`);
       for (const kind of FAULTS) {
         for (const at of calls.keys()) {
           const label = `${kind} at call ${at + 1}, ${calls[at]}`;
