@@ -92,6 +92,7 @@ const moved = (plan: Plan, move: (block: number, role: Role, s: number) => numbe
 /** Irregular programs: what differs from the regular one of five steps. */
 const VARIANTS: Readonly<Record<string, (plan: Plan) => Plan>> = {
   'there is a single step': single,
+  'the layer is wide, and no whole number of turns of a loop': (plan) => ({ ...plan, H: 37, K: 37 }),
   'the sums are read afterwards': (plan) => ({ ...plan, outputs: WRITTEN[plan.cell][plan.direction] }),
   'the weights are others from the third step on': from(2, { weights: 1 }),
   'the weights are others at the third step': at(2, { weights: 1 }),

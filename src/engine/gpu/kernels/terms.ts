@@ -6,22 +6,21 @@
  */
 
 const EACH_TURN = 8;
+/** Shorter sums are plain loops: there is little to wait for, and long kernels take long to compile. */
+const SHORT = 32;
 
 /**
  * Kernel statements `term(k, name)` for k = 0 … count − 1, where k is the text of an index, and `name` may be part of the
  * names of constants that belong to this term.
  */
 export function overTerms(count: number, term: (k: string, name: string) => string): string {
-  const turns = Math.floor(count / EACH_TURN);
+  const each = count < SHORT ? 1 : EACH_TURN;
+  const turns = Math.floor(count / each);
   const terms = (from: number, to: number, index: (j: number) => string): string =>
     Array.from({ length: to - from }, (_, i) => term(index(from + i), `${from + i}`)).join('\n');
   // k++ leaves k an integer, where k += would make it a float.
-  const loop =
-    turns === 0
-      ? ''
-      : `for (let k = 0; k < ${turns}; k++) {
-      ${terms(0, EACH_TURN, (j) => `k * ${EACH_TURN} + ${j}`)}
-    }`;
-  return `${loop}
-    ${terms(turns * EACH_TURN, count, String)}`;
+  return `for (let k = 0; k < ${turns}; k++) {
+      ${terms(0, each, (j) => (each === 1 ? 'k' : `k * ${each} + ${j}`))}
+    }
+    ${terms(turns * each, count, String)}`;
 }
