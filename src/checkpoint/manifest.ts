@@ -79,7 +79,13 @@ export async function readManifest(dir: string): Promise<Manifest> {
   if (!isObject(summary)) throw fail('"summary" is not an object');
   const manifest = { step, bestStep, files: { [MODEL]: model, [TRAINING]: training }, summary };
   // Written again, it is the same to the byte, its digest included, or it was changed.
-  if (!isWrittenAs(bytes, manifest)) throw fail('damaged: it is not as charloom wrote it');
+  if (!isWrittenAs(bytes, manifest)) {
+    throw new CharloomError(
+      'BAD_DATA',
+      `${path}: damaged: it is not as charloom wrote it`,
+      'use another checkpoint: --checkpoint latest, or the number of a step',
+    );
+  }
   return manifest;
 }
 

@@ -1,6 +1,6 @@
 /** `charloom info`: what a model is, how it was trained, how good it is. */
 import { dirname } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { readManifest } from '../checkpoint/manifest.ts';
 import { CharloomError } from '../errors.ts';
 import { ParameterLayout } from '../model/parameters.ts';
@@ -17,7 +17,12 @@ export function infoCommand(): Command {
     .description('show what a model is, how it was trained and how good it is')
     .argument('<model>', 'run folder or checkpoint folder')
     .addOption(checkpointOption().default('latest'))
-    .option('--verify', 'look at every byte of all checkpoints of a run, and say which are sound')
+    .addOption(
+      new Option(
+        '--verify',
+        'look at every byte of all checkpoints of a run, and say which are sound',
+      ).conflicts('checkpoint'),
+    )
     .option('--json', 'print one JSON object')
     .addHelpText(
       'before',

@@ -12,8 +12,8 @@ export interface Preset {
 /**
  * The choice of `default`: what learned most in ten minutes on two cores in our measurements (docs/training.md). The GRU
  * learns more in the same time than the LSTM; one layer of 384 sees half as many characters as one of 256, and is the
- * better model all the same once it has read some six million. Without weight decay the weights grow for as long as the rate
- * is high, and more training makes a worse model.
+ * better model all the same once it has read some six million. Without weight decay more
+ * training made a worse model.
  */
 const base: Settings = {
   cell: 'gru',

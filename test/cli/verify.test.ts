@@ -110,6 +110,10 @@ describe('charloom info --verify', { concurrency: 3 }, () => {
     await succeed(['info', 'mended', '--verify'], { cwd });
   });
 
+  it('when one checkpoint is named then that is wrong usage: all are looked at', async () => {
+    assert.equal((await charloom(['info', 'run', '--verify', '--checkpoint', '20'], { cwd })).status, 2);
+  });
+
   it('when there is no checkpoint, or no run, then that is said', async () => {
     changed('empty', (dir) => rmSync(join(dir, '..'), { recursive: true }));
     for (const name of ['empty', 'nowhere']) {
