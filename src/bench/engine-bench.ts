@@ -12,8 +12,10 @@ import { TrainingWork } from './training-work.ts';
 
 /** Engines whose `run` returns before the work is done: only of them the time of a launch means something. */
 const QUEUEING: readonly string[] = ['gpu.js:webgpu'];
-/** Work that is expected to take more than so many times the time it is given is left out. */
+/** Work that is expected to take more than so many times the time it is given is left out, */
 const TOO_LONG = 10;
+/** unless it takes less than so many seconds: nobody minds them, and a guess from so little is worth little. */
+const ALWAYS_AFFORDED = 2;
 
 /** The speed of a model; null where it could not be measured, which the notes of the bench explain. */
 export interface ModelSpeed {
@@ -131,7 +133,7 @@ export class EngineBench {
   /** Whether work of so many floating-point operations is worth waiting for; if not, it is noted. */
   #affords(what: string, flops: number): boolean {
     const expected = flops / this.#flopsPerSecond;
-    const limit = TOO_LONG * this.#options.seconds;
+    const limit = Math.max(TOO_LONG * this.#options.seconds, ALWAYS_AFFORDED);
     if (expected <= limit) return true;
     this.#note(
       what,
