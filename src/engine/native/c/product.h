@@ -19,14 +19,28 @@ enum {
   BLOCK_FLOATS = BLOCK_ROWS * BLOCK_DEPTH,
   PANEL_FLOATS = BLOCK_DEPTH * PANEL,
   LINE_FLOATS = 16,
+  GROUP = 4,      /* steps of depth without a jump between them */
+  PACK_AHEAD = 8, /* steps of depth: enough of them to cover the way to memory */
 };
 
 /* Floats of room that a step of depth takes in a panel. */
 INLINE size_t panel_width(bool halves) { return halves ? PANEL / 2 : PANEL; }
 
-/* Asks for a step of depth of a panel that will be needed soon. */
-INLINE void prefetch(const float *b, bool halves) {
-  for (size_t i = 0; i < panel_width(halves); i += LINE_FLOATS) __builtin_prefetch(b + i, 0, 2);
+/*
+ * What will be needed soon, and comes from the second level cache or from further away: so many of its lines are asked for
+ * with every group of steps of depth. `from` is NULL for nothing.
+ */
+typedef struct {
+  const float *from;
+  int lines;
+} ahead;
+
+INLINE int lines_of(size_t floats) { return (int)((floats + LINE_FLOATS - 1) / LINE_FLOATS); }
+
+INLINE void prefetch(ahead soon, int group) {
+  if (!soon.from) return;
+  const float *from = soon.from + (size_t)(group * soon.lines) * LINE_FLOATS;
+  for (int i = 0; i < soon.lines; i++) __builtin_prefetch(from + i * LINE_FLOATS, 0, 2);
 }
 
 /* A step of depth of a panel. */
@@ -56,35 +70,47 @@ static __attribute__((noinline)) void finish_row(const float *sums, const target
   for (int c = 0; c < columns; c++) out[c] = sums[c] + (to->bias ? to->bias[c] : 0) + (to->accumulate ? out[c] : 0);
 }
 
+/* A step of depth of `tile`. */
+INLINE void tile_step(int rows, int panels, vec sums[TILE_ROWS][4 * PANEL_VECTORS], const float *a, const float *b,
+                      bool halves, size_t next_panel) {
+  vec row[4 * PANEL_VECTORS];
+#pragma GCC unroll 16
+  for (int p = 0; p < panels; p++) load_panel(row + p * PANEL_VECTORS, b + (size_t)p * next_panel, halves);
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; r++) {
+    const float x = a[r];
+#pragma GCC unroll 16
+    for (int v = 0; v < panels * PANEL_VECTORS; v++) sums[r][v] += x * row[v];
+  }
+}
+
 /*
  * `rows` rows times `panels` panels, `columns` columns of them in use. Row r's element of a step of depth is a[r], and the
  * next step's lies `along` further. `rows` and `panels` are constants where this is inlined, and the sums are registers.
- * `next`, if not NULL, is the panel that is used after this one: it comes from the second level cache or from further away,
- * and is asked for meanwhile.
  */
 INLINE void tile(int rows, int panels, const target *to, const float *a, size_t along, const float *b, bool halves,
-                 const float *next, int depth, int columns) {
+                 ahead soon, int depth, int columns) {
   vec sums[TILE_ROWS][4 * PANEL_VECTORS];
 #pragma GCC unroll 16
   for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 16
     for (int v = 0; v < panels * PANEL_VECTORS; v++) sums[r][v] = (vec){0};
   }
-  for (int k = 0; k < depth; k++) {
-    vec row[4 * PANEL_VECTORS];
-    if (next) prefetch(next + (size_t)k * panel_width(halves), halves);
+  const size_t next_panel = (size_t)depth * panel_width(halves), width = panel_width(halves);
+  int k = 0;
+  for (; k + GROUP <= depth; k += GROUP) {
+    prefetch(soon, k / GROUP);
 #pragma GCC unroll 16
-    for (int p = 0; p < panels; p++) {
-      load_panel(row + p * PANEL_VECTORS, b + (size_t)p * (size_t)depth * panel_width(halves), halves);
+    for (int g = 0; g < GROUP; g++) {
+      tile_step(rows, panels, sums, a + (size_t)g * along, b + (size_t)g * width, halves, next_panel);
     }
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) {
-      const float x = a[r];
-#pragma GCC unroll 16
-      for (int v = 0; v < panels * PANEL_VECTORS; v++) sums[r][v] += x * row[v];
-    }
+    a += GROUP * along;
+    b += GROUP * width;
+  }
+  for (; k < depth; k++) {
+    tile_step(rows, panels, sums, a, b, halves, next_panel);
     a += along;
-    b += panel_width(halves);
+    b += width;
   }
   if (columns < panels * PANEL) {
     float rest[TILE_ROWS][4 * PANEL];
@@ -120,24 +146,24 @@ INLINE void tile(int rows, int panels, const target *to, const float *a, size_t 
   CASE(3, f, __VA_ARGS__) CASE(4, f, __VA_ARGS__) CASE(5, f, __VA_ARGS__) CASE(6, f, __VA_ARGS__) \
   MORE_ROWS(f, __VA_ARGS__) }
 
-INLINE void packed_tile(int rows, const target *to, const float *a, const float *b, const float *next, int depth,
-                        int columns) {
-  tile(rows, 1, to, a, (size_t)rows, b, false, next, depth, columns);
+INLINE void packed_tile(int rows, const target *to, const float *a, const float *b, ahead soon, int depth, int columns) {
+  tile(rows, 1, to, a, (size_t)rows, b, false, soon, depth, columns);
 }
 
 /* A tile of packed rows times one panel. */
-static void tile_times_panel(int rows, const target *to, const float *a, const float *b, const float *next, int depth,
+static void tile_times_panel(int rows, const target *to, const float *a, const float *b, ahead soon, int depth,
                              int columns) {
-  WITH_ROWS(rows, packed_tile, to, a, b, next, depth, columns)
+  WITH_ROWS(rows, packed_tile, to, a, b, soon, depth, columns)
 }
 
 /* A single row times `columns` columns of panels, four panels at a time: fewer sums would wait for each other. */
 INLINE void row_times_panels(target to, const float *a, size_t along, const float *b, bool halves, int depth,
                              int columns) {
+  const ahead nothing = {NULL, 0};
   while (columns > 0) {
-    if (columns > 3 * PANEL) tile(1, 4, &to, a, along, b, halves, NULL, depth, columns);
-    else if (columns > PANEL) tile(1, 2, &to, a, along, b, halves, NULL, depth, columns);
-    else tile(1, 1, &to, a, along, b, halves, NULL, depth, columns);
+    if (columns > 3 * PANEL) tile(1, 4, &to, a, along, b, halves, nothing, depth, columns);
+    else if (columns > PANEL) tile(1, 2, &to, a, along, b, halves, nothing, depth, columns);
+    else tile(1, 1, &to, a, along, b, halves, nothing, depth, columns);
     const int done = columns > 3 * PANEL ? 4 : columns > PANEL ? 2 : 1;
     columns -= done * PANEL;
     b += (size_t)done * (size_t)depth * panel_width(halves);
@@ -154,11 +180,11 @@ static void row_times_halves(target to, const float *a, size_t along, const floa
   row_times_panels(to, a, along, b, true, depth, columns);
 }
 
-/* A panel of bfloat16 as one of floats; `next` as for `tile`. */
-static void widen(float *panel, const float *halves, const float *next, int steps) {
+/* A panel of bfloat16 as one of floats. */
+static void widen(float *panel, const float *halves, ahead soon, int steps) {
   for (int step = 0; step < steps; step++) {
     vec row[PANEL_VECTORS];
-    if (next) prefetch(next + (size_t)step * panel_width(true), true);
+    if (step % GROUP == 0) prefetch(soon, step / GROUP);
     load_panel(row, halves + (size_t)step * panel_width(true), true);
     for (int v = 0; v < PANEL_VECTORS; v++) store(panel + step * PANEL + v * LANES, row[v]);
   }
@@ -207,12 +233,8 @@ INLINE void transpose_4x4(float *out, size_t step, const float *in, size_t strid
   for (int c = 0; c < 4; c++) memcpy(out + (size_t)c * step, &y[c], sizeof y[c]);
 }
 
-/* `rows` rows of A as a tile [depth][rows]. */
+/* `rows` rows of A, each of which lies in one piece, as a tile [depth][rows]. */
 INLINE void pack_rows(int rows, float *tile, left from, int depth) {
-  if (from.across == 1) {
-    for (int k = 0; k < depth; k++) memcpy(tile + k * rows, from.a + (size_t)k * from.along, (size_t)rows * sizeof(float));
-    return;
-  }
   int k = 0;
   for (; k + 4 <= depth; k += 4) {
     for (int r = 0; r + 4 <= rows; r += 4) {
@@ -229,6 +251,33 @@ INLINE void pack_rows(int rows, float *tile, left from, int depth) {
 
 static void pack_tile(int rows, float *tile, left from, int depth) { WITH_ROWS(rows, pack_rows, tile, from, depth) }
 
+INLINE void copy(int count, float *out, const float *in) { memcpy(out, in, (size_t)count * sizeof(float)); }
+
+/* The first row of tile `t` of `count`: all have nearly as many, for a tile of one row takes almost as long as one of four. */
+INLINE int tile_start(int rows, int t, int count) { return rows * t / count; }
+
+/* `rows` rows of A as `count` tiles, of which tile t begins at tile_start * BLOCK_DEPTH. */
+static void pack_block(float *tiles, left from, int rows, int count, int depth) {
+  if (from.across != 1) {
+    for (int t = 0; t < count; t++) {
+      const int row = tile_start(rows, t, count);
+      const left rest = {from.a + (size_t)row * from.across, from.across, from.along};
+      pack_tile(tile_start(rows, t + 1, count) - row, tiles + row * BLOCK_DEPTH, rest, depth);
+    }
+    return;
+  }
+  /* All tiles in one pass: a step of depth lies in a few lines of the cache, and the next one in another page. */
+  for (int k = 0; k < depth; k++) {
+    const float *a = from.a + (size_t)k * from.along;
+    if (k + PACK_AHEAD < depth) prefetch((ahead){a + PACK_AHEAD * from.along, lines_of((size_t)rows)}, 0);
+    for (int t = 0; t < count; t++) {
+      const int row = tile_start(rows, t, count);
+      const int tile_rows = tile_start(rows, t + 1, count) - row;
+      WITH_ROWS(tile_rows, copy, tiles + row * BLOCK_DEPTH + k * tile_rows, a + row)
+    }
+  }
+}
+
 /*
  * The panels [first_panel, first_panel + panel_count) of the product; `to`, `panels` are those of all columns. There is room
  * for BLOCK_FLOATS in `tiles`, and for PANEL_FLOATS in `widened`.
@@ -239,52 +288,46 @@ static void product(target to, left from, const float *panels, bool halves, int 
   const int end = first_column + panel_count * PANEL;
   const int end_column = end < columns ? end : columns;
   const size_t panels_of_all = (size_t)((columns + PANEL - 1) / PANEL);
-  for (int k = 0; k < depth; k += BLOCK_DEPTH) {
-    const int steps = depth - k < BLOCK_DEPTH ? depth - k : BLOCK_DEPTH;
-    const size_t panel_floats = (size_t)steps * panel_width(halves);
-    const float *block = panels + (size_t)k * panels_of_all * panel_width(halves);
-    const float *first = block + (size_t)first_panel * panel_floats;
-    const target part = {
-        to.out, to.stride, k == 0 ? to.bias : NULL, to.accumulate || k > 0,
-    };
-    if (rows == 1) {
-      target row = part;
-      row.out += first_column;
-      if (row.bias) row.bias += first_column;
-      (halves ? row_times_halves : row_times_floats)(row, from.a + (size_t)k * from.along, from.along, first, steps,
-                                                     end_column - first_column);
-      continue;
-    }
-    for (int i = 0; i < rows; i += BLOCK_ROWS) {
-      const int block_rows = rows - i < BLOCK_ROWS ? rows - i : BLOCK_ROWS;
-      /* Tiles of nearly the same number of rows: a tile of one row takes almost as long as one of four. */
-      const int tile_count = (block_rows + TILE_ROWS - 1) / TILE_ROWS;
-      for (int t = 0; t < tile_count; t++) {
-        const int row = block_rows * t / tile_count;
-        const int tile_rows = block_rows * (t + 1) / tile_count - row;
-        const left rest = {
-            from.a + (size_t)(i + row) * from.across + (size_t)k * from.along, from.across, from.along,
-        };
-        pack_tile(tile_rows, tiles + row * BLOCK_DEPTH, rest, steps);
+  /* Rows outside of depth: the sums of a block of rows stay in the second level cache from one block of depth to the next. */
+  for (int i = 0; i < rows; i += BLOCK_ROWS) {
+    const int block_rows = rows - i < BLOCK_ROWS ? rows - i : BLOCK_ROWS;
+    const int tile_count = (block_rows + TILE_ROWS - 1) / TILE_ROWS;
+    /* Spread over all tiles of a panel: memory far away has no time for the next panel during one of them. */
+    const int share = (lines_of(GROUP * PANEL) + tile_count - 1) / tile_count;
+    for (int k = 0; k < depth; k += BLOCK_DEPTH) {
+      const int steps = depth - k < BLOCK_DEPTH ? depth - k : BLOCK_DEPTH;
+      const size_t panel_floats = (size_t)steps * panel_width(halves);
+      const float *block = panels + (size_t)k * panels_of_all * panel_width(halves);
+      const float *first = block + (size_t)first_panel * panel_floats;
+      const target part = {
+          to.out + (size_t)i * to.stride, to.stride, k == 0 ? to.bias : NULL, to.accumulate || k > 0,
+      };
+      const left rest = {from.a + (size_t)i * from.across + (size_t)k * from.along, from.across, from.along};
+      if (rows == 1) {
+        target row = part;
+        row.out += first_column;
+        if (row.bias) row.bias += first_column;
+        (halves ? row_times_halves : row_times_floats)(row, rest.a, rest.along, first, steps, end_column - first_column);
+        continue;
       }
+      pack_block(tiles, rest, block_rows, tile_count, steps);
       const float *panel = first;
       for (int j = first_column; j < end_column; j += PANEL) {
         const float *next = j + PANEL < end_column ? panel + panel_floats : NULL;
         const float *floats = panel;
         if (halves) {
-          widen(widened, panel, next, steps);
+          widen(widened, panel, (ahead){next, lines_of(GROUP * panel_width(true))}, steps);
           floats = widened;
           next = NULL;
         }
         for (int t = 0; t < tile_count; t++) {
-          const int row = block_rows * t / tile_count;
-          const int tile_rows = block_rows * (t + 1) / tile_count - row;
+          const int row = tile_start(block_rows, t, tile_count);
+          const int tile_rows = tile_start(block_rows, t + 1, tile_count) - row;
           const target tile_to = {
-              part.out + (size_t)(i + row) * part.stride + j, part.stride, part.bias ? part.bias + j : NULL,
-              part.accumulate,
+              part.out + (size_t)row * part.stride + j, part.stride, part.bias ? part.bias + j : NULL, part.accumulate,
           };
-          tile_times_panel(tile_rows, &tile_to, tiles + row * BLOCK_DEPTH, floats, t == 0 ? next : NULL, steps,
-                           end_column - j);
+          const ahead soon = {next ? next + (size_t)(t * (steps / GROUP) * share) * LINE_FLOATS : NULL, share};
+          tile_times_panel(tile_rows, &tile_to, tiles + row * BLOCK_DEPTH, floats, soon, steps, end_column - j);
         }
         panel += panel_floats;
       }
