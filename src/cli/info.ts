@@ -46,7 +46,7 @@ async function info(path: string, { checkpoint: which, verify, json }: InfoOptio
   const { run, checkpoint } = await Run.locate(path, parseCheckpoint(which));
   const { model, training, text, files, ...config } = run.config;
   const manifest = await readManifest(checkpoint);
-  const { validation, best, seconds } = parseSummary(manifest.summary, checkpoint);
+  const { validation, best, seconds, rollbacks } = parseSummary(manifest.summary, checkpoint);
   const parameters = new ParameterLayout(model).count;
   const { step } = manifest;
   const characters = step * training.batchSize * training.sequenceLength;
@@ -63,6 +63,7 @@ async function info(path: string, { checkpoint: which, verify, json }: InfoOptio
       training,
       seconds,
       characters,
+      rollbacks,
       validation,
       best,
     });
@@ -72,6 +73,8 @@ async function info(path: string, { checkpoint: which, verify, json }: InfoOptio
     .filter((name) => training[name] > 0)
     .map((name) => `${training[name]} ${name}`)
     .join(' or ');
+  const halved =
+    rollbacks > 0 ? `, halved ${rollbacks === 1 ? 'once' : `${rollbacks} times`} after divergence` : '';
   const nats = (value: number): string =>
     `${value.toFixed(4)} nats, ${(value / Math.LN2).toFixed(3)} bits per character, perplexity ${Math.exp(value).toFixed(2)}`;
   return print(
@@ -84,7 +87,7 @@ async function info(path: string, { checkpoint: which, verify, json }: InfoOptio
       ['batches', `${training.batchSize} streams x ${training.sequenceLength} steps`],
       [
         'optimizer',
-        `${training.optimizer}, learning rate ${training.learningRate} (${training.schedule}), clip ${training.clipNorm || 'off'}`,
+        `${training.optimizer}, learning rate ${training.learningRate} (${training.schedule}${halved}), clip ${training.clipNorm || 'off'}`,
       ],
       ['regularisation', `dropout ${model.dropout}, weight decay ${training.weightDecay}`],
       ['loss', training.loss],

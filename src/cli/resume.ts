@@ -62,7 +62,6 @@ async function resume(path: string, files: string[], options: ResumeOptions): Pr
       vocabulary: run.vocabulary,
       training: corpus.train,
       validation: corpus.validation,
-      save: (snapshot) => run.save(model.layout, snapshot),
     });
     trainer.restore(await run.restore(model.layout, trainer.tensors));
     await run.change({
@@ -71,7 +70,7 @@ async function resume(path: string, files: string[], options: ResumeOptions): Pr
       engine: engine.description.name,
       files: whereTheyAre(corpus.files),
     });
-    await runTraining(run, trainer, engine, corpus, model.layout.count, { json: options.json, trials });
+    await runTraining(run, trainer, engine, corpus, model.layout, { json: options.json, trials });
   } finally {
     run.close();
     corpus?.close();

@@ -1,6 +1,7 @@
 /** What `train` and `resume` share: showing the events of a run, ending in good order. */
 import type { Trial } from '../bench/fastest-engine.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { ParameterLayout } from '../model/parameters.ts';
 import type { Corpus } from '../text/corpus.ts';
 import type { DoneEvent, TrainingEvent } from '../training/events.ts';
 import type { Run } from '../training/run.ts';
@@ -13,7 +14,6 @@ import { TrainingDisplay } from './terminal/training-display.ts';
 
 /**
  * Trains until a budget or a signal ends it.
- * @param parameters number of weights, for the first lines
  * @param options.json whether every event is printed on stdout
  * @param options.trials what came of the engines that `--device auto` tried
  */
@@ -22,13 +22,21 @@ export async function runTraining(
   trainer: Trainer,
   engine: Engine,
   corpus: Corpus,
-  parameters: number,
+  layout: ParameterLayout,
   { json = false, trials }: { json?: boolean | undefined; trials?: readonly Trial[] | undefined },
 ): Promise<void> {
   const { model, training, text, ...rest } = run.config;
-  introduce(run, engine, corpus, parameters);
+  introduce(run, engine, corpus, layout.count);
   if (json) {
-    const start = { event: 'start', run: run.dir, parameters, ...rest, ...text, ...model, ...training };
+    const start = {
+      event: 'start',
+      run: run.dir,
+      parameters: layout.count,
+      ...rest,
+      ...text,
+      ...model,
+      ...training,
+    };
     await printJson({ ...start, ...(trials && { trials }) });
   }
   const display = new TrainingDisplay();
@@ -37,7 +45,8 @@ export async function runTraining(
   let done: DoneEvent | undefined;
   let trained = false;
   try {
-    for await (const event of trainer.run(AbortSignal.any([interruption.signal, unread.signal]))) {
+    const signal = AbortSignal.any([interruption.signal, unread.signal]);
+    for await (const event of trainer.run(run.store(layout), signal)) {
       await run.record(event);
       if (json) await printEvent(event);
       display.show(event);

@@ -88,11 +88,15 @@ const groups: readonly (readonly [heading: string, options: () => Option[]])[] =
     ],
   ],
   [
-    'Reporting:',
+    'Reporting and saving:',
     () => [
       numberOption('--eval-every <steps>', 'evaluate on the validation text; 0 = never'),
       numberOption('--sample-every <steps>', 'show generated text; 0 = never'),
       numberOption('--checkpoint-every <steps>', 'save; 0 = only at the end and at a new best'),
+      numberOption(
+        '--rollbacks <n>',
+        'after a divergence go back to the last save, with half the learning rate, so often',
+      ),
     ],
   ],
   ['Reproducibility:', () => [numberOption('--seed <n>', 'seed of everything that is random')]],

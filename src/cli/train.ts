@@ -59,8 +59,6 @@ async function train(
   const { engine, trials } = named
     ? { engine: named, trials: undefined }
     : await chooseEngine(model.config, settings.training, options);
-  // The run folder is created when nothing can be wrong with the settings and the text any more.
-  let run: Run | undefined;
   const trainer = new Trainer({
     engine,
     model,
@@ -68,10 +66,10 @@ async function train(
     vocabulary,
     training: corpus.train,
     validation: corpus.validation,
-    save: (snapshot) => run!.save(model.layout, snapshot),
   });
   await waiting('drawing the initial weights', trainer.initialise());
-  run = await Run.create(
+  // The run folder is created when nothing can be wrong with the settings and the text any more.
+  const run = await Run.create(
     out,
     {
       format: 1,
@@ -88,7 +86,7 @@ async function train(
     vocabulary,
   );
   try {
-    await runTraining(run, trainer, engine, corpus, model.layout.count, { json: options.json, trials });
+    await runTraining(run, trainer, engine, corpus, model.layout, { json: options.json, trials });
   } finally {
     run.close();
     corpus.close();

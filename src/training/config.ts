@@ -35,6 +35,8 @@ export interface TrainingConfig {
   readonly evalEvery: number;
   readonly sampleEvery: number;
   readonly checkpointEvery: number;
+  /** How often a run that diverges goes back to what was saved last, each time with half the learning rate; then it fails. */
+  readonly rollbacks: number;
   readonly seed: number;
 }
 
@@ -57,6 +59,7 @@ const CHECKS: { readonly [K in keyof TrainingConfig]: Check } = {
   evalEvery: integer(0, 2 ** 31 - 1),
   sampleEvery: integer(0, 2 ** 31 - 1),
   checkpointEvery: integer(0, 2 ** 31 - 1),
+  rollbacks: integer(0, 100),
   seed: integer(0, MAX_SEED),
 };
 

@@ -52,6 +52,19 @@ export interface WarningEvent {
   readonly message: string;
 }
 
+/** The run diverged, and went back to an earlier state with a lower learning rate. */
+export interface RollbackEvent {
+  readonly event: 'rollback';
+  /** Where it goes on: the step of the latest checkpoint, 0 if there is none. */
+  readonly step: number;
+  /** Where it diverged, and what was not finite. */
+  readonly divergedAt: number;
+  readonly reason: string;
+  /** How often the run has gone back so far, and the factor of its learning rate from now on. */
+  readonly rollbacks: number;
+  readonly learningRateFactor: number;
+}
+
 export type DoneReason = 'epochs' | 'steps' | 'minutes' | 'interrupted';
 
 export interface DoneEvent {
@@ -71,4 +84,11 @@ export interface Best {
   readonly crossEntropy: number;
 }
 
-export type TrainingEvent = StepEvent | EvalEvent | SampleEvent | CheckpointEvent | WarningEvent | DoneEvent;
+export type TrainingEvent =
+  | StepEvent
+  | EvalEvent
+  | SampleEvent
+  | CheckpointEvent
+  | WarningEvent
+  | RollbackEvent
+  | DoneEvent;

@@ -40,6 +40,7 @@ const base: Settings = {
   evalEvery: 500,
   sampleEvery: 0,
   checkpointEvery: 500,
+  rollbacks: 3,
   seed: 1,
 };
 

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { asWriteError, makeFolder, writeFileAtomic } from '../checkpoint/atomic-write.ts';
 import {
   CHECKPOINTS,
+  listCheckpoints,
   loadCheckpoint,
   pruneCheckpoints,
   recoverCheckpoints,
@@ -38,7 +39,7 @@ import { UNITS, type Unit } from '../text/symbols.ts';
 import { Vocabulary } from '../text/vocabulary.ts';
 import { checkTrainingConfig, type TrainingConfig } from './config.ts';
 import type { Best, TrainingEvent, Validation } from './events.ts';
-import type { Snapshot } from './trainer.ts';
+import type { Snapshot, SnapshotStore } from './snapshot.ts';
 
 const FORMAT = 1;
 const CONFIG = 'config.json';
@@ -66,7 +67,7 @@ export interface RunConfig {
 /** The part of a snapshot that is in the manifest of a checkpoint, for people and for `info`. */
 export type CheckpointSummary = Pick<
   Snapshot,
-  'epoch' | 'window' | 'seconds' | 'runningLoss' | 'best' | 'validation'
+  'epoch' | 'window' | 'rollbacks' | 'seconds' | 'runningLoss' | 'best' | 'validation'
 >;
 
 /** One run folder. */
@@ -175,9 +176,9 @@ export class Run {
     for (const { matrix, values } of snapshot.tensors) {
       training.set(matrix.tensor.name, floatTensor([matrix.rows, matrix.columns], values));
     }
-    const { generator, epoch, window, seconds, runningLoss, best, validation } = snapshot;
+    const { generator, epoch, window, rollbacks, seconds, runningLoss, best, validation } = snapshot;
     training.set('generator', { dtype: 'U32', shape: [generator.length], data: generator });
-    const summary: CheckpointSummary = { epoch, window, seconds, runningLoss, best, validation };
+    const summary: CheckpointSummary = { epoch, window, rollbacks, seconds, runningLoss, best, validation };
     const path = await saveCheckpoint(this.dir, snapshot.step, {
       model: weightsToTensors(layout, snapshot.weights),
       training,
@@ -210,6 +211,18 @@ export class Run {
     };
     await this.#dropEventsAfter(step);
     return snapshot;
+  }
+
+  /** The checkpoints of this run, for its trainer. */
+  store(layout: ParameterLayout): SnapshotStore {
+    return {
+      save: (snapshot) => this.save(layout, snapshot),
+      last: async (matrices) => {
+        if ((await listCheckpoints(this.dir)).length > 0) return this.restore(layout, matrices);
+        await this.#dropEventsAfter(0);
+        return undefined;
+      },
+    };
   }
 
   /** Looks at every byte of all checkpoints, and whether their weights are those of the model. */
@@ -333,6 +346,7 @@ export function parseSummary(summary: Record<string, unknown>, checkpoint: strin
     {
       epoch: count,
       window: count,
+      rollbacks: count,
       seconds: positive,
       runningLoss: orNull(positive),
       best: orNull(fields<Best>({ step: count, crossEntropy: positive })),

@@ -6,19 +6,27 @@
  */
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Engine, Executable, Matrix } from '../engine/engine.ts';
-import { CharloomError } from '../errors.ts';
 import { Evaluator } from '../inference/evaluator.ts';
 import { Sampler } from '../inference/sampler.ts';
 import type { LanguageModel } from '../model/language-model.ts';
-import { initialWeights } from '../model/parameters.ts';
 import { Random } from '../random.ts';
 import { Batches } from '../text/batches.ts';
 import type { IdSequence } from '../text/id-sequence.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
 import type { TrainingConfig } from './config.ts';
-import type { Best, DoneReason, EvalEvent, StepEvent, TrainingEvent, Validation } from './events.ts';
+import { Divergence, rateAfter } from './divergence.ts';
+import type {
+  Best,
+  DoneReason,
+  EvalEvent,
+  RollbackEvent,
+  StepEvent,
+  TrainingEvent,
+  Validation,
+} from './events.ts';
 import { Optimizer } from './optimizer.ts';
 import { learningRateAt } from './schedule.ts';
+import { initialSnapshot, type Snapshot, type SnapshotStore, STREAMS } from './snapshot.ts';
 import { HISTORY_ROWS, recordTrainingStep, type TrainingStep, writeInputs } from './step.ts';
 
 /** The host reads losses, and lets the event loop turn, at least this often. */
@@ -32,32 +40,8 @@ const RUNNING_MEAN_DECAY = 0.98;
 const WARNING_GAP = 0.5;
 const WARNING_STEP = 200;
 
-/** Sub-streams of the run's seed. */
-const STREAMS = { initialWeights: 0, training: 1, samples: 2 };
-
-/** A point in a run, complete. */
-export interface Snapshot {
-  readonly step: number;
-  /** All weights, flat; see `ParameterLayout`. */
-  readonly weights: Float32Array | Float64Array;
-  /** Optimizer moments and carried hidden states, row-major. */
-  readonly tensors: readonly { readonly matrix: Matrix; readonly values: Float32Array | Float64Array }[];
-  /** State of the generator of dropout seeds and resets. */
-  readonly generator: Uint32Array;
-  readonly epoch: number;
-  readonly window: number;
-  readonly seconds: number;
-  readonly runningLoss: number | null;
-  readonly best: Best | null;
-  /** The latest evaluation. */
-  readonly validation: Validation | null;
-}
-
 /** What is known of a step before its loss is read. */
 type PendingStep = Pick<StepEvent, 'step' | 'epoch' | 'learningRate' | 'progress'>;
-
-/** Where checkpoints go: returns the path of the checkpoint it made. */
-export type SaveSnapshot = (snapshot: Snapshot) => Promise<string>;
 
 export interface TrainerOptions {
   readonly engine: Engine;
@@ -67,7 +51,6 @@ export interface TrainerOptions {
   /** Ids of the training text and of the validation text (fewer than 2: no evaluation). */
   readonly training: IdSequence;
   readonly validation: IdSequence;
-  readonly save: SaveSnapshot;
 }
 
 /** One training run of one model on one text, driven by `run`. */
@@ -84,11 +67,12 @@ export class Trainer {
 
   #random: Random;
   #stepsDone = 0;
+  #rollbacks = 0;
   #seconds = 0;
   #runningLoss: number | null = null;
   #best: Best | null = null;
   #validation: Validation | null = null;
-  #savedStep = -1;
+  #savedStep: number | undefined;
   #warned = false;
 
   /** Prepares all programs and draws the initial weights. @throws CharloomError BAD_DATA if the text is too short */
@@ -106,11 +90,11 @@ export class Trainer {
     this.#random = new Random(config.seed, STREAMS.training);
   }
 
-  /** Draws the initial weights from the run's seed. For wide layers this takes seconds. */
+  /** The start of a run: draws the initial weights from its seed. For wide layers this takes seconds. */
   async initialise(): Promise<void> {
-    const { engine, model, config } = this.#options;
-    const random = new Random(config.seed, STREAMS.initialWeights);
-    engine.write(model.parameters, await initialWeights(model.config, model.layout, random));
+    const { model, config } = this.#options;
+    this.restore(await initialSnapshot(model, config.seed, this.tensors));
+    this.#savedStep = undefined;
   }
 
   /** Matrices that a snapshot holds beside the weights. */
@@ -127,6 +111,7 @@ export class Trainer {
     this.#random = Random.fromState(snapshot.generator);
     this.#stepsDone = snapshot.step;
     this.#savedStep = snapshot.step;
+    this.#rollbacks = snapshot.rollbacks;
     this.#seconds = snapshot.seconds;
     this.#runningLoss = snapshot.runningLoss;
     this.#best = snapshot.best;
@@ -134,11 +119,24 @@ export class Trainer {
   }
 
   /**
-   * Trains until a budget is used up or `signal` is aborted; evaluates, samples and saves on the way and at the
-   * end.
-   * @throws CharloomError DIVERGED when the loss or the gradient is no longer finite; what is saved stays good
+   * Trains until a budget is used up or `signal` is aborted; evaluates, samples and saves in `store` on the way and at the
+   * end. When the loss, the gradient or a weight is no longer finite, the run goes back to what was saved last.
+   * @throws CharloomError DIVERGED when it has done so as often as it may; what is saved stays good
    */
-  async *run(signal: AbortSignal): AsyncGenerator<TrainingEvent> {
+  async *run(store: SnapshotStore, signal: AbortSignal): AsyncGenerator<TrainingEvent> {
+    for (;;) {
+      try {
+        return yield* this.#train(store, signal);
+      } catch (error) {
+        const divergence = Divergence.of(error, this.#stepsDone);
+        if (!divergence) throw error;
+        yield await this.#rollBack(store, divergence);
+      }
+    }
+  }
+
+  /** @throws Divergence, or CharloomError DIVERGED */
+  async *#train(store: SnapshotStore, signal: AbortSignal): AsyncGenerator<TrainingEvent, void> {
     const { config } = this.#options;
     let clock = performance.now();
     let flushed = clock;
@@ -180,7 +178,7 @@ export class Trainer {
       if (sample) yield { event: 'sample', step: this.#stepsDone, text: await this.#sample() };
       // A new best is saved even where a checkpoint of this step is there: the best is named in it.
       if (isBest || (checkpoint && this.#savedStep !== this.#stepsDone)) {
-        const path = await this.#options.save(await this.#snapshot());
+        const path = await store.save(await this.#snapshot());
         this.#savedStep = this.#stepsDone;
         yield { event: 'checkpoint', step: this.#stepsDone, path };
       }
@@ -224,7 +222,8 @@ export class Trainer {
     const { engine, config } = this.#options;
     const fraction = Math.min(1, Math.max(...Object.values(this.#used())));
     const { epoch, startsEpoch } = this.#batches.next(this.#inputs, this.#targets);
-    const learningRate = learningRateAt(config, { step: this.#stepsDone, epoch, fraction });
+    const scheduled = learningRateAt(config, { step: this.#stepsDone, epoch, fraction });
+    const learningRate = rateAfter(this.#rollbacks) * scheduled;
     const keep = Float32Array.from({ length: config.batchSize }, () => {
       const reset = this.#random.uniform() < config.resetProbability;
       return startsEpoch || reset ? 0 : 1;
@@ -251,7 +250,7 @@ export class Trainer {
       const loss = history[2 * row]!;
       const gradientNorm = history[2 * row + 1]!;
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-        throw this.#diverged(step.step, `the loss is ${loss}, the gradient norm ${gradientNorm}`);
+        throw new Divergence(step.step, `the loss is ${loss}, the gradient norm ${gradientNorm}`);
       }
       this.#runningLoss ??= loss;
       this.#runningLoss += (1 - RUNNING_MEAN_DECAY) * (loss - this.#runningLoss);
@@ -266,13 +265,25 @@ export class Trainer {
     });
   }
 
-  #diverged(step: number, what: string): CharloomError {
-    const kept = this.#savedStep < 0 ? 'nothing was saved' : `saved last: step ${this.#savedStep}`;
-    return new CharloomError(
-      'DIVERGED',
-      `training diverged at step ${step}: ${what}`,
-      `lower --learning-rate, set --clip-norm, or use --cell lstm or gru; ${kept}`,
-    );
+  /** Goes back to what was saved last, or to the start of the run, and on with half the learning rate. */
+  async #rollBack(store: SnapshotStore, divergence: Divergence): Promise<RollbackEvent> {
+    const rollbacks = this.#rollbacks + 1;
+    if (rollbacks > this.#options.config.rollbacks)
+      throw divergence.asError(this.#rollbacks, this.#savedStep);
+    const seconds = this.#seconds;
+    const last = await store.last(this.tensors);
+    if (last) this.restore(last);
+    else await this.initialise();
+    this.#rollbacks = rollbacks;
+    this.#seconds = seconds; // a budget of minutes is one of minutes
+    return {
+      event: 'rollback',
+      step: this.#stepsDone,
+      divergedAt: divergence.step,
+      reason: divergence.message,
+      rollbacks,
+      learningRateFactor: rateAfter(rollbacks),
+    };
   }
 
   /** At the speed of the run so far. */
@@ -293,7 +304,7 @@ export class Trainer {
     }
     const { crossEntropy, bitsPerCharacter, perplexity } = figures;
     if (!Number.isFinite(crossEntropy)) {
-      throw this.#diverged(this.#stepsDone, `the validation cross-entropy is ${crossEntropy}`);
+      throw new Divergence(this.#stepsDone, `the validation cross-entropy is ${crossEntropy}`);
     }
     const best = !this.#best || crossEntropy < this.#best.crossEntropy;
     if (best) this.#best = { step: this.#stepsDone, crossEntropy };
@@ -346,6 +357,7 @@ export class Trainer {
       tensors,
       generator: this.#random.state,
       ...this.#batches.position,
+      rollbacks: this.#rollbacks,
       seconds: this.#seconds,
       runningLoss: this.#runningLoss,
       best: this.#best,

@@ -11,6 +11,7 @@ import {
   checkpointSteps,
   EXECUTABLE,
   json,
+  metrics,
   sampleText,
   scratchFolder,
   start,
@@ -275,16 +276,30 @@ describe('exit status 76: the training diverges', { concurrency: 2 }, () => {
       '4',
     ];
     const args = [...train, ...options, ...climbing, '--steps', '1000', '--out', 'diverged'];
-    await fails(76, args, /diverged at step \d+: the/, '--learning-rate', /saved last: step \d+/);
+    const halved = 'the learning rate was halved 3 times';
+    await fails(76, args, /diverged at step \d+: the/, halved, '--learning-rate', /saved last: step \d+/);
+    const back = metrics(join(cwd, 'diverged')).filter(({ event }) => event === 'rollback');
+    assert.deepEqual(back.map((event) => Reflect.get(event, 'learningRateFactor')).slice(-1), [0.125]);
     const { stdout } = await succeed(['info', 'diverged'], { cwd });
     assert.match(stdout, /^best +\d\.\d+ nats/m);
     await succeed(['sample', 'diverged', '--length', '5'], { cwd });
   });
 
-  it('when there is none then that is said', () =>
+  it('when there is a rate low enough then the run goes back and on, which is said', async () => {
+    const args = [...train, ...options, '--learning-rate', '1e6', '--warmup', '0', '--rollbacks', '40'];
+    const { stderr } = await succeed([...args, '--steps', '50', '--out', 'rolled-back'], { cwd });
+    assert.match(
+      stderr,
+      /^diverged at step \d+ \(the loss .*\): back to step 0, with 0\.5 of the learning rate$/m,
+    );
+    const { stdout } = await succeed(['info', 'rolled-back'], { cwd });
+    assert.match(stdout, /halved \d+ times/);
+  });
+
+  it('when it may not go back and nothing was saved then that is said', () =>
     fails(
       76,
-      [...train, ...options, '--learning-rate', '1e6', '--warmup', '0', '--steps', '50'],
+      [...train, ...options, '--learning-rate', '1e6', '--warmup', '0', '--steps', '50', '--rollbacks', '0'],
       'nothing was saved',
     ));
 });

@@ -41,10 +41,10 @@ export async function trainOn(text: string, changes: Partial<Settings>): Promise
     vocabulary,
     training: IdSequence.of(vocabulary.encode(text).ids),
     validation: IdSequence.of(new Uint8Array(0)),
-    save: async () => '',
   });
   await trainer.initialise();
-  for await (const _ of trainer.run(new AbortController().signal));
+  const nowhere = { save: async () => '', last: async () => undefined };
+  for await (const _ of trainer.run(nowhere, new AbortController().signal));
   return { engine, model, vocabulary };
 }
 

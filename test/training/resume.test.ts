@@ -11,7 +11,8 @@ import { LanguageModel } from '../../src/model/language-model.ts';
 import { IdSequence } from '../../src/text/id-sequence.ts';
 import { Vocabulary } from '../../src/text/vocabulary.ts';
 import { PRESETS } from '../../src/training/presets.ts';
-import { type Snapshot, Trainer } from '../../src/training/trainer.ts';
+import type { Snapshot } from '../../src/training/snapshot.ts';
+import { Trainer } from '../../src/training/trainer.ts';
 
 /** The text ends and begins again after 13 steps. */
 const STEPS = 21;
@@ -50,13 +51,13 @@ async function train(
     });
     return '';
   };
-  const trainer = new Trainer({ engine, model, config, vocabulary, training: text, validation, save });
+  const trainer = new Trainer({ engine, model, config, vocabulary, training: text, validation });
   if (from) {
     const values = new Map(from.tensors.map((tensor) => [tensor.matrix.tensor.name, tensor.values]));
     const tensors = trainer.tensors.map((matrix) => ({ matrix, values: values.get(matrix.tensor.name)! }));
     trainer.restore({ ...from, tensors });
   } else await trainer.initialise();
-  for await (const _ of trainer.run(new AbortController().signal));
+  for await (const _ of trainer.run({ save, last: async () => undefined }, new AbortController().signal));
   await engine.close();
   return [...snapshots.values()];
 }

@@ -50,6 +50,13 @@ export class TrainingDisplay {
       case 'warning':
         this.#line(`${style.yellow('warning:')} ${event.message}`);
         break;
+      case 'rollback': {
+        const { step, divergedAt, reason, learningRateFactor } = event;
+        this.#line(
+          `${style.yellow('diverged')} at step ${divergedAt} (${reason}): back to step ${step}, with ${learningRateFactor} of the learning rate`,
+        );
+        break;
+      }
       case 'checkpoint':
       case 'done':
         break;
