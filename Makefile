@@ -15,7 +15,7 @@ help:
 	@echo 'make race      speed against other libraries and the limit of the machine (docs/benchmarks.md)'
 	@echo 'make quality   how good a model the default settings make of a text in 3 and 10 minutes (ARGS=TEXT)'
 	@echo 'make ablation  what each of the default settings is worth on a text (ARGS=TEXT; hours)'
-	@echo 'make soak      a thousand killed trainings that must lose nothing; long runs that must not hold on to memory'
+	@echo 'make soak      kills, signals, full disks, damaged files by the thousand; an hour of training (two hours or so)'
 	@echo 'make showcase  what each cell can learn of texts with a known continuation'
 	@echo 'make clean     remove everything that was made'
 
@@ -72,6 +72,12 @@ ablation: build
 
 soak: build
 	node --import tsx test/soak/kills.ts
+	node --import tsx test/soak/signals.ts
+	node --import tsx test/soak/locks.ts
+	node --import tsx test/soak/full-disk.ts
+	node --import tsx test/soak/terminal.ts
+	node --import tsx test/soak/versions.ts
+	node --import tsx test/soak/memory.ts
 	node --import tsx test/soak/gpu-memory.ts
 
 clean:

@@ -162,6 +162,13 @@ describe('the files', () => {
     }
   });
 
+  it('reach the network in text/download.ts alone', () => {
+    const network =
+      /(?<![#.\w])fetch\(|\b(WebSocket|EventSource)\b|node:(http|https|http2|tls|dgram|dns)\b|\bconnect\(/;
+    const found = files.filter(({ code }) => network.test(code)).map(({ path }) => path);
+    assert.deepEqual(found, ['text/download.ts']);
+  });
+
   it('have at most 400 lines', () => {
     for (const { path, text } of files) {
       const lines = text.split('\n').length - 1;

@@ -84,6 +84,12 @@ describe('the npm package', () => {
     assert.deepEqual(strangers, []);
   });
 
+  it('runs nothing when it is installed from a registry', () => {
+    // `prepare` and its kind are for a checkout and for packing.
+    for (const name of ['preinstall', 'install', 'postinstall'])
+      assert.equal(manifest.scripts[name], undefined);
+  });
+
   it('does the main job without tsx', async () => {
     const options: Options = { cwd: folder, executable: join(folder, 'package', 'bin', 'charloom.js') };
     assert.equal((await succeed(['--version'], options)).stdout, `${manifest.version}\n`);
