@@ -42,12 +42,26 @@ export function checkFields<T extends object>(
     const found: unknown = Object.hasOwn(source, name) ? Reflect.get(source, name) : undefined;
     const expected = check(found);
     if (expected) {
-      // JSON has no word for infinite numbers.
-      const shown = typeof found === 'number' ? String(found) : JSON.stringify(found);
-      const what = found === undefined ? 'is missing' : `is ${shown}`;
+      const what = found === undefined ? 'is missing' : `is ${shown(found)}`;
       throw new CharloomError(code, `${field(name)} ${what}, must be ${expected}`);
     }
     return [name, found];
   });
   return Object.fromEntries(entries) as T;
+}
+
+/** In a message: a value from outside may be longer than any line, or deeper than the stack. */
+const LONGEST_SHOWN = 80;
+
+/** A value from outside as messages show it: its JSON, cut short. */
+export function shown(value: unknown): string {
+  // JSON has no word for infinite numbers, nor for what is not there.
+  if (typeof value === 'number' || value === undefined) return String(value);
+  try {
+    const json = JSON.stringify(value);
+    return json.length <= LONGEST_SHOWN ? json : `${json.slice(0, LONGEST_SHOWN)}…`;
+  } catch (error) {
+    if (error instanceof RangeError) return 'nested too deeply';
+    throw error;
+  }
 }

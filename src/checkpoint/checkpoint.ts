@@ -1,9 +1,10 @@
 /**
  * Checkpoints of a run: folders `checkpoints/STEP` with `model.safetensors`, `training.safetensors` and
  * `manifest.json`. One appears at once, by the renaming of a finished folder, and disappears in the same way.
- * Only the process that holds the lock of the run may save or remove any.
+ * Only the process that holds the lock of the run may save or remove any, and nothing outside of the run folder: symbolic links
+ * are followed to read, never to write or to remove.
  */
-import { readdir, rename, rm } from 'node:fs/promises';
+import { lstat, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CharloomError } from '../errors.ts';
 import {
@@ -72,8 +73,8 @@ export async function saveCheckpoint(
   const digests = { [MODEL]: digestOf(files[MODEL]), [TRAINING]: digestOf(files[TRAINING]) };
   const temporary = join(parent, temporaryName(String(step)));
   try {
-    await makeFolder(parent);
     await recoverCheckpoints(runDir);
+    await makeFolder(parent);
     await makeFolder(temporary);
     await writeNewFile(join(temporary, MODEL), files[MODEL]);
     await writeNewFile(join(temporary, TRAINING), files[TRAINING]);
@@ -137,8 +138,8 @@ export async function verifyCheckpoints(
   return verdicts;
 }
 
-/** The steps that have a folder, whatever is in it, in order. */
-async function savedSteps(runDir: string): Promise<number[]> {
+/** The steps that have a folder, whatever is in it, in order. @throws CharloomError NO_INPUT or IO if something cannot be read */
+export async function savedSteps(runDir: string): Promise<number[]> {
   const names = await namesIn(join(runDir, CHECKPOINTS));
   const steps = names.filter((name) => /^(0|[1-9]\d{0,15})$/.test(name)).map(Number);
   return steps.sort((a, b) => a - b);
@@ -168,6 +169,7 @@ export async function loadModel(dir: string): Promise<Omit<Checkpoint, 'training
  */
 export async function pruneCheckpoints(runDir: string, keep = 2): Promise<number[]> {
   try {
+    await refuseLink(join(runDir, CHECKPOINTS));
     const entries = await listCheckpoints(runDir);
     const best = entries.at(-1)?.bestStep;
     const surplus = entries.slice(0, Math.max(0, entries.length - keep)).filter(({ step }) => step !== best);
@@ -188,6 +190,7 @@ export async function pruneCheckpoints(runDir: string, keep = 2): Promise<number
  */
 export async function recoverCheckpoints(runDir: string): Promise<void> {
   const parent = join(runDir, CHECKPOINTS);
+  await refuseLink(parent);
   const names = await namesIn(parent);
   try {
     for (const name of names.filter(isTemporaryName)) {
@@ -250,10 +253,29 @@ async function moveAside(dir: string): Promise<string | undefined> {
   }
 }
 
-/** Removes a folder, the manifest first: what still has one is complete. */
+/** Removes a folder, the manifest first: what still has one is complete. Of a symbolic link to a folder, only the link. */
 async function discard(dir: string): Promise<void> {
-  await rm(join(dir, MANIFEST), { force: true });
+  if (!(await isLink(dir))) await rm(join(dir, MANIFEST), { force: true });
   await rm(dir, { recursive: true, force: true });
+}
+
+/** @throws CharloomError CANNOT_CREATE if the folder of checkpoints is a symbolic link: they would be those of somebody else */
+async function refuseLink(folder: string): Promise<void> {
+  if (!(await isLink(folder))) return;
+  throw new CharloomError(
+    'CANNOT_CREATE',
+    `cannot save to ${folder}: it is a symbolic link`,
+    'put the folder itself in its place; the whole run folder may be reached through a link',
+  );
+}
+
+async function isLink(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isSymbolicLink();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw asReadError(error, path);
+  }
 }
 
 async function namesIn(dir: string): Promise<string[]> {

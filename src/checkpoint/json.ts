@@ -51,12 +51,19 @@ export function parseJsonObject(bytes: Uint8Array, label: string): Record<string
  */
 function duplicateKey(text: string): string | undefined {
   const objects: Set<string>[] = [];
-  // Of valid JSON only strings and braces matter; a string before a colon is a key.
-  for (const [token, string, colon] of text.matchAll(/("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|[{}]/g)) {
-    if (token === '{') objects.push(new Set());
-    else if (token === '}') objects.pop();
-    else if (colon) {
-      const key: string = JSON.parse(string!);
+  const colon = /\s*:/y;
+  // Of valid JSON only strings and braces matter; a string before a colon is a key. Character by character:
+  // an expression for a whole string would need memory for each escape in it, and run out of it.
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === '{') objects.push(new Set());
+    else if (character === '}') objects.pop();
+    else if (character === '"') {
+      const start = at;
+      while (text[++at] !== '"') if (text[at] === '\\') at++;
+      colon.lastIndex = at + 1;
+      if (!colon.test(text)) continue;
+      const key: string = JSON.parse(text.slice(start, at + 1));
       const keys = objects.at(-1)!;
       if (keys.has(key)) return key;
       keys.add(key);

@@ -2,7 +2,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CharloomError } from '../errors.ts';
-import { CHECKPOINTS, listCheckpoints } from './checkpoint.ts';
+import { CHECKPOINTS, listCheckpoints, savedSteps } from './checkpoint.ts';
 import { MANIFEST, readManifest } from './manifest.ts';
 import { asReadError } from './read-file.ts';
 
@@ -22,7 +22,7 @@ export interface LocatedModel {
  *
  * @param path a run folder, or one checkpoint folder: then `which` must not name another
  * @throws CharloomError NO_INPUT if there is no such run or checkpoint (telling which there are), BAD_DATA if
- *   the checkpoint has no valid manifest, USAGE if path and `which` are two different checkpoints
+ *   the checkpoint, or the last of a run that has no other, has no valid manifest, USAGE if path and `which` are two different checkpoints
  */
 export async function resolveModel(path: string, which: CheckpointChoice = 'best'): Promise<LocatedModel> {
   if (!(await isFolder(path))) {
@@ -46,7 +46,9 @@ export async function resolveModel(path: string, which: CheckpointChoice = 'best
     which === 'latest' ? latest?.step : which === 'best' ? (latest?.bestStep ?? latest?.step) : which;
   const found = entries.find((entry) => entry.step === step);
   if (found) return { runDir: path, checkpointDir: found.dir, step: found.step };
-  if (step !== undefined) await refuseDamaged(join(path, CHECKPOINTS, String(step)));
+  // Where no checkpoint is valid, the last one that is there tells why.
+  const damaged = step ?? (await savedSteps(path)).at(-1);
+  if (damaged !== undefined) await refuseDamaged(join(path, CHECKPOINTS, String(damaged)));
   if (!latest) throw new CharloomError('NO_INPUT', `${path} has no checkpoint yet`);
   const wanted =
     which === 'best' ? `the best checkpoint, that of step ${step}` : `a checkpoint of step ${step}`;

@@ -11,6 +11,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { CharloomError } from '../errors.ts';
+import { shown } from '../fields.ts';
 import { parseJsonObject } from './json.ts';
 import { readWholeFile } from './read-file.ts';
 
@@ -68,7 +69,7 @@ export async function readManifest(dir: string): Promise<Manifest> {
   const { format, version, step, bestStep, files, summary } = parseJsonObject(bytes, path);
   if (format !== FORMAT) throw fail('not the manifest of a charloom checkpoint');
   if (version !== VERSION) {
-    throw fail(`version ${JSON.stringify(version)}, but this charloom reads version ${VERSION}`);
+    throw fail(`version ${shown(version)}, but this charloom reads version ${VERSION}`);
   }
   if (!isCount(step)) throw fail('"step" is not a number of steps');
   if (bestStep !== null && !isCount(bestStep)) throw fail('"bestStep" is not a number of steps or null');

@@ -1,6 +1,9 @@
 /** Reading files of a run, which anybody may have written: bounded and strict. */
-import { open } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
 import { CharloomError } from '../errors.ts';
+
+/** A named pipe is not waited for, but refused. */
+const READ = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /**
  * All bytes of a regular file.
@@ -8,7 +11,7 @@ import { CharloomError } from '../errors.ts';
  */
 export async function readWholeFile(path: string, maxBytes: number): Promise<Uint8Array> {
   try {
-    const file = await open(path, 'r');
+    const file = await open(path, READ);
     try {
       const status = await file.stat();
       if (!status.isFile()) throw new CharloomError('BAD_DATA', `${path} is not a file`);

@@ -17,6 +17,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { hostname } from 'node:os';
@@ -155,6 +156,8 @@ const ifNobody = (path: string) => `if no process uses the folder, delete ${path
 function readOwner(path: string): Owner | undefined {
   let bytes: Uint8Array;
   try {
+    // A named pipe would be waited for, a device read for ever.
+    if (!statSync(path).isFile()) throw new CharloomError('BAD_DATA', `${path} is not a file`);
     bytes = readFileSync(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;

@@ -7,6 +7,7 @@
  * Nothing in it can be executed. What is read may come from anywhere and is checked accordingly.
  */
 import { CharloomError } from '../errors.ts';
+import { shown } from '../fields.ts';
 import { parseJsonObject } from './json.ts';
 
 export type TensorData = Float64Array | Float32Array | Int32Array | Uint32Array | Uint8Array;
@@ -152,8 +153,7 @@ function parseEntry(name: string, value: unknown): Entry {
   if (fields?.size !== 3) throw new RangeError(`the entry of ${name} has not exactly three fields`);
   const dtype = fields.get('dtype') as DType;
   const type = ARRAY_TYPES.get(dtype);
-  if (!type)
-    throw new RangeError(`element type ${JSON.stringify(dtype)?.slice(0, 40)} of ${name} is not supported`);
+  if (!type) throw new RangeError(`element type ${shown(dtype)} of ${name} is not supported`);
   const shape = sizesOf(fields.get('shape'));
   if (!shape || shape.length > MAX_DIMENSIONS)
     throw new RangeError(`the shape of ${name} is not a list of sizes`);

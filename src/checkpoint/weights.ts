@@ -30,10 +30,10 @@ export function weightsFromTensors(
   tensors: ReadonlyMap<string, SafeTensor>,
   file: string,
 ): Float64Array {
+  // All of them first: until then the size of the model is only what config.json says.
+  const weights = layout.entries.map((entry) => floatsOf(tensors, entry.name, savedShape(entry), file));
   const flat = new Float64Array(layout.length);
-  for (const entry of layout.entries) {
-    flat.set(floatsOf(tensors, entry.name, savedShape(entry), file), entry.offset);
-  }
+  for (const [i, { offset }] of layout.entries.entries()) flat.set(weights[i]!, offset);
   if (tensors.size > layout.entries.length) {
     const known = new Set(layout.entries.map(({ name }) => name));
     const stranger = [...tensors.keys()].find((name) => !known.has(name));

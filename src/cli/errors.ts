@@ -1,6 +1,7 @@
 /** From errors to what the user sees and what scripts get: one or two lines, and an exit status. */
 import { CommanderError } from 'commander';
 import { CharloomError, type ErrorCode } from '../errors.ts';
+import { printableLine } from './terminal/printable.ts';
 import { styled } from './terminal/style.ts';
 
 /** Exit statuses; the numbers from 64 up are those of sysexits.h. */
@@ -28,8 +29,8 @@ export function report(error: unknown, debug: boolean): number {
   const hint = known
     ? known.hint
     : 'this is a defect of charloom; run again with --debug and report what it says';
-  process.stderr.write(`${style.red('error:')} ${message}\n`);
-  if (hint) process.stderr.write(`${style.dim('hint:')} ${hint}\n`);
+  process.stderr.write(`${style.red('error:')} ${printableLine(message)}\n`);
+  if (hint) process.stderr.write(`${style.dim('hint:')} ${printableLine(hint)}\n`);
   if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return known ? EXIT[known.code] : EXIT_INTERNAL;
 }

@@ -14,6 +14,7 @@ import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
 import { count, pairs } from './terminal/format.ts';
 import { note, print, printJson } from './terminal/output.ts';
+import { printableLine } from './terminal/printable.ts';
 
 interface EvalOptions {
   readonly split?: 'validation' | 'test';
@@ -127,7 +128,7 @@ async function evaluate(path: string, files: string[], options: EvalOptions): Pr
   }
   return print(
     pairs([
-      ['text', source],
+      ['text', printableLine(source)],
       ['characters', `${ids.length} (${unknownCharacters} unknown)`],
       ['cross-entropy', `${crossEntropy.toFixed(4)} nats per character`],
       ['bits per character', bitsPerCharacter.toFixed(4)],

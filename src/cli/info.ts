@@ -10,7 +10,7 @@ import { parseCheckpoint } from './open-model.ts';
 import { checkpointOption } from './options.ts';
 import { bytes, count, duration, pairs } from './terminal/format.ts';
 import { print, printJson } from './terminal/output.ts';
-import { printable } from './terminal/printable.ts';
+import { printable, printableLine } from './terminal/printable.ts';
 
 export function infoCommand(): Command {
   return new Command('info')
@@ -82,7 +82,7 @@ async function info(path: string, { checkpoint: which, verify, json }: InfoOptio
       ['model', `${cell}, ${model.layers} x ${model.hidden}, ${count(parameters)} parameters`],
       ['input', model.embedding > 0 ? `embedding of ${model.embedding}` : 'one-hot'],
       ['vocabulary', `${model.vocabulary - 1} ${text.unit}s and the unknown one`],
-      ['text', files.map(({ name, bytes: size }) => `${name} (${bytes(size)})`).join(', ')],
+      ['text', printableLine(files.map(({ name, bytes: size }) => `${name} (${bytes(size)})`).join(', '))],
       ['split', `${text.split} training/validation/test`],
       ['batches', `${training.batchSize} streams x ${training.sequenceLength} steps`],
       [
@@ -91,9 +91,9 @@ async function info(path: string, { checkpoint: which, verify, json }: InfoOptio
       ],
       ['regularisation', `dropout ${model.dropout}, weight decay ${training.weightDecay}`],
       ['loss', training.loss],
-      ['budget', `${budget}, preset ${config.preset}, seed ${training.seed}`],
-      ['engine', config.engine],
-      ['begun', `${config.created}, charloom ${config.charloom}`],
+      ['budget', printableLine(`${budget}, preset ${config.preset}, seed ${training.seed}`)],
+      ['engine', printableLine(config.engine)],
+      ['begun', printableLine(`${config.created}, charloom ${config.charloom}`)],
       ['checkpoint', `step ${step}: ${count(characters)} characters in ${duration(seconds)}`],
       [
         'validation',

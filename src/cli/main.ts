@@ -11,15 +11,20 @@ try {
   if (args.length === 1 && /^(-V|--version)$/.test(args[0]!)) await print(`${version()}\n`);
   else {
     const { createProgram } = await import('./program.ts');
-    program = await createProgram(args);
-    await program.parseAsync();
+    let help = '';
+    program = await createProgram(args, (text) => {
+      help += text;
+    });
+    await program.parseAsync().catch((error: unknown) => {
+      // Commander ends with an error when there was help to show.
+      if (!help) throw error;
+      return print(help);
+    });
   }
   process.exitCode = interruption.exitCode ?? process.exitCode ?? 0;
 } catch (error) {
   const { signal, exitCode = 0 } = interruption;
-  const { CommanderError } = await import('commander');
-  const printed = error instanceof CommanderError && error.exitCode === 0; // help
-  const expected = printed || error instanceof StdoutClosed || (signal.aborted && error === signal.reason);
+  const expected = error instanceof StdoutClosed || (signal.aborted && error === signal.reason);
   if (expected) process.exitCode = exitCode;
   else {
     const { report } = await import('./errors.ts').catch(() => {

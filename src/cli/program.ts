@@ -22,8 +22,11 @@ function neededCommands(args: readonly string[]): string[] {
   return first === '--version' || first === '-V' ? [] : Object.keys(COMMANDS);
 }
 
-/** The program as far as `args`, those of the command line, need it; to be parsed by main.ts. */
-export async function createProgram(args: readonly string[]): Promise<Command> {
+/**
+ * The program as far as `args`, those of the command line, need it; to be parsed by main.ts.
+ * @param show is given help, which commander itself would print without a look at whether that works
+ */
+export async function createProgram(args: readonly string[], show: (text: string) => void): Promise<Command> {
   const program = new Command('charloom')
     .description(
       'Train character-level RNN, LSTM and GRU networks on text, sample from them, measure perplexity.',
@@ -39,16 +42,19 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
       ),
     );
   for (const name of neededCommands(args)) program.addCommand(await COMMANDS[name]!());
-  throwErrors(program, 'charloom');
+  prepare(program, 'charloom', show);
   return program;
 }
 
 /** Makes a command and its subcommands throw errors, for main.ts to report, and point to their own help. */
-function throwErrors(command: Command, path: string): void {
+function prepare(command: Command, path: string, show: (text: string) => void): void {
   command
     .exitOverride()
     .showHelpAfterError(`(see '${path} --help')`)
     // A suggestion ("Did you mean …?") stays on the line of its error: an error has two lines at most.
-    .configureOutput({ outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}\n`) });
-  for (const sub of command.commands) throwErrors(sub, `${path} ${sub.name()}`);
+    .configureOutput({
+      writeOut: show,
+      outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}\n`),
+    });
+  for (const sub of command.commands) prepare(sub, `${path} ${sub.name()}`, show);
 }

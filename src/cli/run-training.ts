@@ -3,12 +3,13 @@ import type { Trial } from '../bench/fastest-engine.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { ParameterLayout } from '../model/parameters.ts';
 import type { Corpus } from '../text/corpus.ts';
-import type { DoneEvent, TrainingEvent } from '../training/events.ts';
+import type { DoneEvent } from '../training/events.ts';
 import type { Run } from '../training/run.ts';
 import type { Trainer } from '../training/trainer.ts';
 import { interruption } from './signals.ts';
 import { count, duration } from './terminal/format.ts';
 import { note, printJson, StdoutClosed } from './terminal/output.ts';
+import { printableLine } from './terminal/printable.ts';
 import { styled } from './terminal/style.ts';
 import { TrainingDisplay } from './terminal/training-display.ts';
 
@@ -27,7 +28,12 @@ export async function runTraining(
 ): Promise<void> {
   const { model, training, text, ...rest } = run.config;
   introduce(run, engine, corpus, layout.count);
-  if (json) {
+  const display = new TrainingDisplay();
+  /** Aborted when stdout takes no more events: an end in good order, with a checkpoint. */
+  const unread = new AbortController();
+  let done: DoneEvent | undefined;
+  let trained = false;
+  try {
     const start = {
       event: 'start',
       run: run.dir,
@@ -37,14 +43,7 @@ export async function runTraining(
       ...model,
       ...training,
     };
-    await printJson({ ...start, ...(trials && { trials }) });
-  }
-  const display = new TrainingDisplay();
-  /** Aborted when the reader of the events has gone: an end in good order, with a checkpoint. */
-  const unread = new AbortController();
-  let done: DoneEvent | undefined;
-  let trained = false;
-  try {
+    if (json) await printEvent({ ...start, ...(trials && { trials }) });
     const signal = AbortSignal.any([interruption.signal, unread.signal]);
     for await (const event of trainer.run(run.store(layout), signal)) {
       await run.record(event);
@@ -57,14 +56,15 @@ export async function runTraining(
     display.close();
   }
   if (done) conclude(run, done, trained);
+  // Nobody reads any more: that is no failure. A full disk is one.
+  if (unread.signal.aborted && !(unread.signal.reason instanceof StdoutClosed)) throw unread.signal.reason;
 
-  async function printEvent(event: TrainingEvent): Promise<void> {
+  async function printEvent(event: object): Promise<void> {
     if (unread.signal.aborted) return;
     try {
       await printJson(event);
     } catch (error) {
-      if (!(error instanceof StdoutClosed)) throw error;
-      unread.abort();
+      unread.abort(error);
     }
   }
 }
@@ -75,7 +75,7 @@ function introduce(run: Run, engine: Engine, corpus: Corpus, parameters: number)
   const { model, training, files } = run.config;
   const cell = model.cell === 'rnn' ? `RNN (${model.activation})` : model.cell.toUpperCase();
   const input = model.embedding > 0 ? `embedding ${model.embedding}` : 'one-hot input';
-  const names = files.map(({ name }) => name).join(' ');
+  const names = printableLine(files.map(({ name }) => name).join(' '));
   note(
     `${style.bold(names)}  ${count(corpus.ids.length)} ${run.vocabulary.unit}s, ${run.vocabulary.size - 1} different; ` +
       `training ${count(corpus.train.length)}, validation ${count(corpus.validation.length)}, test ${count(corpus.test.length)}`,

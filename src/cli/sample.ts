@@ -1,6 +1,5 @@
 /** `charloom sample`: text in the manner of a model, shown as it is drawn. */
 import { randomInt } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import type { WeightType } from '../engine/engine.ts';
 import { CharloomError } from '../errors.ts';
@@ -11,7 +10,7 @@ import { startOf } from '../inference/start.ts';
 import { StopFilter } from '../inference/stop-filter.ts';
 import { MAX_SEED, Random } from '../random.ts';
 import type { Ids } from '../text/ids.ts';
-import { asInputError } from '../text/source.ts';
+import { findSource } from '../text/source.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
 import { examples } from './help.ts';
 import { type OpenModel, openModel } from './open-model.ts';
@@ -32,6 +31,8 @@ import { isLive, styled } from './terminal/style.ts';
 const MAX_STREAMS = 64;
 /** Drawn characters are written out at least this often. */
 const FLUSH_MILLISECONDS = 30;
+/** Bytes of a prompt that are read at once. */
+const PIECE_BYTES = 2 ** 16;
 
 interface SampleOptions extends SamplingOptions {
   readonly length: number;
@@ -57,7 +58,7 @@ export function sampleCommand(): Command {
     .description('write text in the manner of a model')
     .argument('<model>', 'run folder or checkpoint folder')
     .option('--prompt <text>', 'text to go on from')
-    .option('--prompt-file <file>', 'file with the text to go on from')
+    .option('--prompt-file <file>', "file with the text to go on from; '-' is standard input")
     .addOption(numberOption('--length <n>', 'characters to draw').default(500))
     .addOption(
       numberOption('--temperature <t>', 'below 1 safer, above 1 wilder, 0 = always the likeliest').default(
@@ -234,11 +235,10 @@ async function readPrompt(
     if (prompt !== '') {
       throw new CharloomError('USAGE', '--prompt and --prompt-file were both given', 'give one of them');
     }
-    try {
-      input = await readFile(promptFile);
-    } catch (error) {
-      throw asInputError(error, promptFile);
-    }
+    const pieces: Uint8Array[] = [];
+    const source = await findSource(promptFile, PIECE_BYTES);
+    await source.read((piece) => pieces.push(piece.slice()));
+    input = Buffer.concat(pieces);
   }
   const { ids, unknownCount } = vocabulary.encode(input, promptFile ?? 'the prompt');
   if (unknownCount > 0) {

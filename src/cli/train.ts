@@ -95,7 +95,8 @@ async function train(
 
 /** runs/NAME for NAME.txt, or runs/NAME-2, -3, … where that exists. */
 function freeFolder(file: string): string {
-  const name = file === '-' ? 'stdin' : basename(file, extname(file)) || 'text';
+  // Without leading dots: of `..txt` there would be left the folder `runs` itself.
+  const name = file === '-' ? 'stdin' : basename(file, extname(file)).replace(/^\.+/, '') || 'text';
   let folder = join('runs', name);
   for (let n = 2; existsSync(folder); n++) folder = join('runs', `${name}-${n}`);
   return folder;

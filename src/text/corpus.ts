@@ -2,7 +2,7 @@
 import { CharloomError } from '../errors.ts';
 import { countIds, type IdSequence } from './id-sequence.ts';
 import type { IdStoreOptions } from './id-store.ts';
-import { type FileRecord, findSource, type Source, STDIN } from './source.ts';
+import { type FileRecord, findSource, isStdin, type Source } from './source.ts';
 import { divide, SPLIT_NAMES, type Split, type SplitName } from './split.ts';
 import { SymbolCollector, type Unit } from './symbols.ts';
 import { Vocabulary } from './vocabulary.ts';
@@ -80,7 +80,7 @@ function divideCorpus(
     if (train.length === 0) {
       throw new CharloomError(
         'BAD_DATA',
-        `the training part (${split.train}%) of a text of ${collected.length} characters is empty`,
+        `${files.map(({ path }) => path).join(' ')}: the training part (${split.train}%) of a text of ${collected.length} characters is empty`,
         'give more text, or a larger training share in --split',
       );
     }
@@ -120,7 +120,7 @@ async function collect(
   unit: Unit,
   { pieceBytes = PIECE_BYTES, onProgress, ...store }: ReadOptions,
 ): Promise<CollectedText> {
-  if (paths.filter((path) => path === STDIN).length > 1) {
+  if (paths.filter(isStdin).length > 1) {
     throw new CharloomError('USAGE', '- (standard input) was given twice', 'it can be read only once');
   }
   // All are looked for before the first is read: a misspelt last name is told at once.

@@ -38,6 +38,8 @@ for (const [first, last] of STANDALONE_RANGES) STANDALONE.fill(1, first, last + 
  * `FIRST_CLUSTER_CODE` on, in order of appearance.
  */
 export class GraphemeJoiner {
+  /** Of the text, for error messages. */
+  name = 'the text';
   readonly #segmenter = new Intl.Segmenter('und', { granularity: 'grapheme' });
   readonly #codes = new Map<string, number>();
   readonly #clusters: string[] = [];
@@ -75,10 +77,10 @@ export class GraphemeJoiner {
       // What follows may belong to the last cluster: look at it again, with what follows.
       if (!boundaryAfter(input, end - 1, last)) run.pop();
       if (run.length === 0 && end === input.length && end < at + MAX_CLUSTER_CODE_POINTS + 1) break;
-      if (run.length === 0) throw tooLong();
+      if (run.length === 0) throw tooLong(this.name);
       for (const cluster of run) {
         const length = codePointLength(cluster);
-        if (length > MAX_CLUSTER_CODE_POINTS) throw tooLong();
+        if (length > MAX_CLUSTER_CODE_POINTS) throw tooLong(this.name);
         codes[count++] = length === 1 ? input[at]! : this.#codeOf(cluster);
         at += length;
       }
@@ -119,10 +121,10 @@ function codePointLength(text: string): number {
   return length;
 }
 
-function tooLong(): CharloomError {
+function tooLong(name: string): CharloomError {
   return new CharloomError(
     'BAD_DATA',
-    `the text has a grapheme cluster of more than ${MAX_CLUSTER_CODE_POINTS} code points`,
+    `${name} has a grapheme cluster of more than ${MAX_CLUSTER_CODE_POINTS} code points`,
     'train on its code points with --unit character',
   );
 }

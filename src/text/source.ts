@@ -1,16 +1,21 @@
 /** Where texts come from: files, pipes and standard input, read in pieces. */
 import { createHash } from 'node:crypto';
+import { openSync, type Stats } from 'node:fs';
 import { access, constants, open, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { basename } from 'node:path';
 import { CharloomError } from '../errors.ts';
 
 export const STDIN = '-';
 
+/** Whether a path means standard input: `-`, or as many systems call it. */
+export const isStdin = (path: string): boolean => [STDIN, '/dev/stdin', '/dev/fd/0'].includes(path);
+
 /** What was read, for the records of a run. */
 export interface FileRecord {
   /** File name without its folder; `stdin` for standard input. */
   readonly name: string;
-  /** As given. */
+  /** As given; `-` for standard input. */
   readonly path: string;
   readonly bytes: number;
   /** SHA-256 of the bytes, in hexadecimal. */
@@ -29,21 +34,36 @@ export interface Source {
 }
 
 /**
- * A file, or standard input for `-`, that is there to be read.
+ * A file, a named pipe, or standard input, that is there to be read.
  * @param pieceBytes greatest size of a piece of a file
- * @throws CharloomError NO_INPUT if it does not exist, cannot be read or is a folder
+ * @throws CharloomError NO_INPUT if it does not exist, cannot be read, or is a folder, a device or a socket
  */
 export async function findSource(path: string, pieceBytes: number): Promise<Source> {
-  if (path === STDIN) return makeSource('stdin', 'standard input', path, 0, () => process.stdin);
+  if (isStdin(path)) return makeSource('stdin', 'standard input', STDIN, 0, () => process.stdin);
   try {
     const status = await stat(path);
-    if (status.isDirectory()) throw new CharloomError('NO_INPUT', `cannot read ${path}: it is a folder`);
+    const obstacle = obstacleIn(status);
+    if (obstacle) {
+      throw new CharloomError(
+        'NO_INPUT',
+        `cannot read ${path}: it is a ${obstacle}`,
+        obstacle === 'device' ? `a part of it can be piped in: head -c 1000000 ${path} | charloom … -` : '',
+      );
+    }
     await access(path, constants.R_OK);
     const expectedBytes = status.isFile() ? status.size : 0;
-    return makeSource(basename(path), path, path, expectedBytes, () => pieces(path, pieceBytes));
+    const read = status.isFIFO() ? () => pipedPieces(path) : () => pieces(path, pieceBytes);
+    return makeSource(basename(path), path, path, expectedBytes, read);
   } catch (error) {
-    throw asInputError(error, path);
+    throw asInputError(error, path || "''");
   }
+}
+
+/** What something is that is no text. A device may give bytes without end, as /dev/zero does. */
+function obstacleIn(status: Stats): string | undefined {
+  if (status.isDirectory()) return 'folder';
+  if (status.isCharacterDevice() || status.isBlockDevice()) return 'device';
+  return status.isSocket() ? 'socket' : undefined;
 }
 
 function makeSource(
@@ -75,14 +95,27 @@ async function* pieces(path: string, pieceBytes: number): AsyncGenerator<Uint8Ar
   const file = await open(path, 'r');
   try {
     const buffer = new Uint8Array(pieceBytes);
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, 0, pieceBytes);
-      if (bytesRead === 0) return;
+    const { size } = await file.stat();
+    // No further than it goes now: what is written to it meanwhile may have no end. Files of /proc have no size.
+    let left = size || Number.POSITIVE_INFINITY;
+    while (left > 0) {
+      const { bytesRead } = await file.read(buffer, 0, Math.min(pieceBytes, left));
+      if (bytesRead === 0) break;
+      left -= bytesRead;
       yield buffer.subarray(0, bytesRead);
+    }
+    if ((await file.stat()).size < size) {
+      throw new CharloomError('BAD_DATA', `${path} became shorter while it was read`);
     }
   } finally {
     await file.close();
   }
+}
+
+/** Those of a named pipe. A thread that waited for its writer would keep the process from ending: the event loop waits. */
+async function* pipedPieces(path: string): AsyncGenerator<Uint8Array> {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  yield* new Socket({ fd, readable: true, writable: false });
 }
 
 /** The same pieces, with errors of reading (not those of the consumer) made ours. */
@@ -109,6 +142,7 @@ const REASONS = new Map([
   ['EISDIR', 'it is a folder'],
   ['ELOOP', 'too many symbolic links'],
   ['ENAMETOOLONG', 'its name is too long'],
+  ['ERR_INVALID_ARG_VALUE', 'no file can have this name'], // of a NUL, which only a damaged config.json gives
 ]);
 
 /** The error of a system call on an input as ours, its file named; any other error as it is. */

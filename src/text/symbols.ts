@@ -36,6 +36,7 @@ class SymbolReader {
   /** Starts the next text. Neither a character nor a cluster spans two of them. */
   begin(name: string): void {
     this.#decoder = new Utf8Decoder(name);
+    if (this.#joiner) this.#joiner.name = name;
   }
 
   /** The codes of the symbols that are complete with this piece. The array is reused by the next call. */

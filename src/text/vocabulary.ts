@@ -1,5 +1,6 @@
 /** The symbols that a model knows, and the numbers it knows them by. */
 import { CharloomError } from '../errors.ts';
+import { shown } from '../fields.ts';
 import { type Ids, newIds } from './ids.ts';
 import { MAX_SYMBOLS, SymbolCollector, UNITS, type Unit } from './symbols.ts';
 
@@ -67,8 +68,7 @@ export class Vocabulary {
     if (typeof json !== 'object' || json === null || Array.isArray(json)) throw invalid('not an object');
     const fields = new Map<string, unknown>(Object.entries(json));
     for (const key of fields.keys()) {
-      if (!['unit', 'symbols', 'unknown'].includes(key))
-        throw invalid(`unexpected field ${JSON.stringify(key)}`);
+      if (!['unit', 'symbols', 'unknown'].includes(key)) throw invalid(`unexpected field ${shown(key)}`);
     }
     const unit = UNITS.find((name) => name === fields.get('unit'));
     if (!unit) throw invalid(`"unit" is not one of ${UNITS.join(', ')}`);

@@ -8,7 +8,7 @@
  *     checkpoints/STEP/ weights and training state
  */
 import { existsSync } from 'node:fs';
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile, constants, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asWriteError, makeFolder, writeFileAtomic } from '../checkpoint/atomic-write.ts';
 import {
@@ -245,7 +245,8 @@ export class Run {
   async #dropEventsAfter(step: number): Promise<void> {
     const path = join(this.dir, METRICS);
     if (!existsSync(path)) return;
-    const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => {
+    const flag = constants.O_RDONLY | constants.O_NONBLOCK; // a pipe is not waited for
+    const lines = (await readFile(path, { encoding: 'utf8', flag })).split('\n').filter((line) => {
       try {
         const event = JSON.parse(line) as TrainingEvent;
         return event.step <= step && event.event !== 'done';
@@ -274,9 +275,13 @@ function splits(text: string): boolean {
   }
 }
 
+/** Not through a symbolic link, which may lead out of the run folder, nor into a pipe that nobody reads. */
+const APPEND =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 async function append(path: string, text: string): Promise<void> {
   try {
-    await appendFile(path, text);
+    await appendFile(path, text, { flag: APPEND });
   } catch (error) {
     throw asWriteError(error, path);
   }

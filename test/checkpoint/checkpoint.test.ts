@@ -212,6 +212,15 @@ describe('loadCheckpoint: damaged checkpoints', () => {
     });
   }
 
+  it('when the version is longer than a line, or deeper than any stack, then it is another version', async () => {
+    const dir = newRun();
+    for (const version of [`"${'x'.repeat(1e5)}"`, `${'['.repeat(4e5)}${']'.repeat(4e5)}`]) {
+      const text = written(good).replace('"version": 2', () => `"version": ${version}`);
+      writeFileSync(join(dir, 'manifest.json'), text);
+      await assert.rejects(readManifest(dir), code('BAD_DATA', /: version .{1,90}, but .* version 2$/));
+    }
+  });
+
   it('when the manifest is as charloom writes it then it is read: the cases above can fail', async () => {
     const dir = newRun();
     writeFileSync(

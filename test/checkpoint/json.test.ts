@@ -61,6 +61,15 @@ describe('parseJsonObject', () => {
     }
   });
 
+  it('when a string has millions of escapes then it is read like any other', () => {
+    const value = '\n'.repeat(2 ** 22);
+    assert.equal(parse(JSON.stringify({ a: value })).a, value);
+    assert.throws(
+      () => parse(`{"a":${JSON.stringify(value)},"a":1}`),
+      code('BAD_DATA', /the key "a" twice$/),
+    );
+  });
+
   it('when it has a key __proto__ then no prototype is changed', () => {
     const json = parse('{"__proto__": {"polluted": true}}');
     assert.deepEqual(Object.keys(json), ['__proto__']);

@@ -87,6 +87,38 @@ describe('resolveModel: a run folder', () => {
   });
 });
 
+describe('resolveModel: a run without any valid checkpoint', () => {
+  const onlyCheckpoint = async (name: string): Promise<[dir: string, manifest: string]> => {
+    const dir = join(root, name);
+    mkdirSync(dir);
+    await save(dir, 4, null);
+    return [dir, join(await save(dir, 5, null), 'manifest.json')];
+  };
+
+  it('when the manifests are damaged then it is bad data, and not that there is no checkpoint yet', async () => {
+    const [dir, manifest] = await onlyCheckpoint('all-damaged');
+    writeFileSync(join(dir, 'checkpoints', '4', 'manifest.json'), '{}');
+    for (const [damage, message] of [
+      ['{', /5\/manifest\.json is not valid JSON/],
+      ['', /5\/manifest\.json is not valid JSON/],
+    ] as const) {
+      writeFileSync(manifest, damage);
+      for (const which of ['best', 'latest'] as const)
+        await assert.rejects(resolveModel(dir, which), code('BAD_DATA', message));
+    }
+  });
+
+  it('when the manifests are missing then it is missing input that names the last', async () => {
+    const [dir, manifest] = await onlyCheckpoint('all-missing');
+    rmSync(manifest);
+    rmSync(join(dir, 'checkpoints', '4', 'manifest.json'));
+    await assert.rejects(
+      resolveModel(dir, 'latest'),
+      code('NO_INPUT', /5\/manifest\.json: it does not exist/),
+    );
+  });
+});
+
 describe('resolveModel: a checkpoint folder', () => {
   it('when it is given then it is that one, and its run is around it', async () => {
     assert.deepEqual(await resolveModel(at(100).checkpointDir), at(100));

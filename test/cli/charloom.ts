@@ -47,7 +47,7 @@ export const TINY = [
   ...['--device', 'simd'],
 ];
 
-const TIMEOUT_MILLISECONDS = 60_000;
+const TIMEOUT_SECONDS = 60;
 
 /** The first `length` characters of a text in English. */
 export function sampleText(length: number): string {
@@ -79,6 +79,10 @@ export interface Options {
   readonly environment?: NodeJS.ProcessEnv;
   /** Default: `EXECUTABLE`. */
   readonly executable?: string;
+  /** A script of the shell that runs it as "$@". */
+  readonly shell?: string;
+  /** It is killed after so many seconds. Default: 60. */
+  readonly seconds?: number;
 }
 
 /** A running charloom. */
@@ -90,13 +94,15 @@ export interface Running {
 }
 
 export function start(args: readonly string[], options: Options): Running {
-  const { cwd, input, executable = EXECUTABLE } = options;
+  const { cwd, input, executable = EXECUTABLE, shell, seconds = TIMEOUT_SECONDS } = options;
   const file = options.stdout === undefined ? undefined : openSync(options.stdout, 'w');
-  const child = spawn(process.execPath, [executable, ...args], {
+  const command = [process.execPath, executable, ...args];
+  const [program, ...rest] = shell === undefined ? command : ['sh', '-c', shell, 'sh', ...command];
+  const child = spawn(program!, rest, {
     cwd,
     stdio: [input === undefined ? 'ignore' : 'pipe', file ?? 'pipe', 'pipe'],
     env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...options.environment },
-    timeout: TIMEOUT_MILLISECONDS,
+    timeout: seconds * 1000,
     killSignal: 'SIGKILL',
   });
   if (file !== undefined) closeSync(file);

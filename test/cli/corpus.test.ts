@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { makeEntry, serve, sha256, zip } from '../text/download-server.ts';
@@ -14,10 +23,15 @@ after(() => rmSync(root, { recursive: true }));
 
 const text = Buffer.from('a little text\n'.repeat(10_000));
 const archive = zip({ 'little.txt': text });
+/** Members whose names lead out of the folder that an archive is unpacked in. */
+const climbing = ['../outside.txt', '/tmp/charloom-outside.txt'];
 let stalled: () => void = () => {};
 const routes: Record<string, RequestListener> = {
   '/text': (_, response) => response.end(text),
   '/zip': (_, response) => response.end(archive),
+  ...Object.fromEntries(
+    climbing.map((member, i) => [`/zip-${i}`, (_, response) => response.end(zip({ [member]: text }))]),
+  ),
   '/stalled': (_, response) => {
     response.write(text.subarray(0, 1000));
     stalled();
@@ -39,6 +53,13 @@ before(async () => {
     makeEntry(`${origin}/gone`, text, { name: 'gone' }),
     makeEntry(`${origin}/stalled`, text, { name: 'stalled' }),
     makeEntry(`${origin}/zip`, archive, { name: 'by-hand', ...archived, download: 'manual' }),
+    ...climbing.map((member, i) =>
+      makeEntry(`${origin}/zip-${i}`, zip({ [member]: text }), {
+        name: `climbing-${i}`,
+        format: 'zip',
+        member,
+      }),
+    ),
   ];
   writeFileSync(catalog, JSON.stringify(entries));
 });
@@ -148,6 +169,29 @@ describe('charloom corpus get', () => {
     assert.equal(readFileSync(path, 'utf8'), 'mine');
     assert.equal((await get('little', '--force')).status, 0);
     assert.deepEqual(readFileSync(path), text);
+  });
+
+  it('when the member of an archive is called by a path that leads elsewhere then it lies here as NAME.txt', async () => {
+    for (const [i, member] of climbing.entries()) {
+      const { status, stderr } = await get(`climbing-${i}`);
+      assert.equal(status, 0, stderr);
+      assert.deepEqual(readFileSync(join(folder, `climbing-${i}.txt`)), text);
+      assert.equal(existsSync(resolve(folder, member)), false);
+    }
+    assert.equal(readdirSync(folder).length, climbing.length);
+  });
+
+  it('when the file is a symbolic link then --force replaces the link, not what it points to', {
+    skip: process.platform === 'win32' && 'making links takes rights that few have here',
+  }, async () => {
+    const precious = join(root, 'precious.txt');
+    writeFileSync(precious, 'mine');
+    symlinkSync(precious, join(folder, 'little.txt'));
+    assert.equal((await get('little')).status, 73);
+    assert.equal((await get('little', '--force')).status, 0);
+    assert.equal(readFileSync(precious, 'utf8'), 'mine');
+    assert.deepEqual(readFileSync(join(folder, 'little.txt')), text);
+    assert.ok(lstatSync(join(folder, 'little.txt')).isFile());
   });
 
   const failures: readonly (readonly [what: string, args: string[], status: number, stderr: RegExp])[] = [

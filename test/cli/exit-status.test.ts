@@ -210,20 +210,8 @@ describe('exit status 73: the output cannot be created', { concurrency: 2 }, () 
     fails(73, [...train, '--steps', '1', '--out', 'run'], 'run holds a run already', 'charloom resume run'));
 });
 
-describe('exit status 74: writing fails', { concurrency: 2 }, () => {
-  const noFull = !existsSync('/dev/full') && 'this system has no /dev/full';
-  for (const args of [
-    ['sample', 'run', '--seed', '1'],
-    ['eval', 'run', '--json'],
-    ['resume', 'run', '--json'],
-  ]) {
-    it(`when the standard output of ${args.join(' ')} is full`, { skip: noFull }, async () => {
-      const { status, stderr } = await charloom(args, { cwd, stdout: '/dev/full' });
-      assert.equal(status, 74, stderr);
-      assert.match(messageOf(stderr), /^error: cannot write to standard output: .+\n$/);
-    });
-  }
-
+// Where stdout cannot be written to: see output.test.ts.
+describe('exit status 74: writing fails', () => {
   it('when the disk is full then the checkpoint before it is whole', (t) => {
     // A disk of its own, which the system takes away with its namespace.
     const inNamespace = ['--user', '--map-root-user', '--mount'];

@@ -1,11 +1,12 @@
 /** What goes where: data on stdout, words on stderr, colour on terminals only; help, version, lines of JSON. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import {
   charloom,
+  checkpointSteps,
   EXECUTABLE,
   json,
   parseLines,
@@ -280,4 +281,87 @@ describe('--json', { concurrency: 4 }, () => {
   it('when there is an error then stdout stays empty', async () => {
     assert.equal((await charloom(['info', 'none', '--json'], { cwd })).stdout, '');
   });
+});
+
+describe('when it cannot be written', {
+  skip: !existsSync('/dev/full') && 'this system has no /dev/full',
+  concurrency: 4,
+}, () => {
+  /** A reader of stdout, which ends before charloom does; the exit status becomes the last line on stderr. */
+  const readBy = (reader: string) => `{ "$@"; echo "status $?" >&2; } | ${reader}`;
+  let runs = 0;
+  /** A training has a run of its own. */
+  const own = (args: string[]): string[] =>
+    args[0] === 'train' ? [...args, '--out', `own-${runs++}`] : args;
+
+  const printing: Record<string, string[]> = {
+    'the help': ['--help'],
+    'the help of a command': ['help', 'train'],
+    'the version': ['--version'],
+    'the events of train': [...training, '--json'],
+    'the events of resume': ['resume', 'run', '--json'],
+    'a sample': ['sample', 'run', '--seed', '1'],
+    'several samples': ['sample', 'run', '--json', '--count', '3'],
+    'an evaluation': ['eval', 'run', '--json'],
+    'a description': ['info', 'run'],
+    'a verification': ['info', 'run', '--verify'],
+    devices: ['devices', '--json'],
+    'a benchmark': ['bench', '--json', '--device', 'simd', '--shape', '1x8@4x8', '--seconds', '0.01'],
+    corpora: ['corpus', 'list'],
+  };
+  for (const [what, args] of Object.entries(printing)) {
+    it(`${what}: exit status 74 and one line where stdout is full, 0 and nothing where nobody reads it`, async () => {
+      const full = await charloom(own(args), { cwd, stdout: '/dev/full' });
+      assert.equal(full.status, 74, full.stderr);
+      assert.deepEqual(
+        full.stderr.match(/^(error|hint|\s+at ).*/gm)?.map((line) => line.slice(0, 38)),
+        ['error: cannot write to standard output'],
+      );
+      const { stderr } = await charloom(own(args), { cwd, shell: readBy('true') });
+      assert.match(stderr, /(^|\n)status 0\n$/);
+      assert.doesNotMatch(stderr, /error|^\s+at /m);
+    });
+  }
+
+  for (const args of [
+    ['train', 'text.txt', ...TINY, '--steps', '1000000', '--eval-every', '0', '--json', '--out', 'unread'],
+    ['sample', 'run', '--length', '100000000'],
+    ['sample', 'run', '--count', '1000000'],
+  ]) {
+    it(`${args[0]}: exit status 0 soon after the reader has enough, a training is saved`, async () => {
+      const { stdout, stderr } = await charloom(args, { cwd, shell: readBy('head -c 10') });
+      assert.equal(Buffer.byteLength(stdout), 10);
+      assert.match(stderr, /(^|\n)status 0\n$/);
+      assert.doesNotMatch(stderr, /error|^\s+at /m);
+      if (args[0] === 'train') assert.equal(checkpointSteps(join(cwd, 'unread')).length, 1);
+    });
+  }
+
+  it('train: what was trained until stdout was full is saved', async () => {
+    const args = ['train', 'text.txt', ...TINY, '--steps', '1000000', '--json', '--out', 'unheard'];
+    const { status, stderr } = await charloom(args, { cwd, stdout: '/dev/full' });
+    assert.equal(status, 74, stderr);
+    assert.equal(checkpointSteps(join(cwd, 'unheard')).length, 1);
+    assert.match(stderr, /^go on with: {2}charloom resume unheard$/m);
+  });
+
+  const stderrs = {
+    full: 'exec "$@" 2>/dev/full',
+    closed: 'exec "$@" 2>&-',
+    'read by nobody': '{ { "$@" 3>&-; echo "status $?" >&3; } 2>&1 >&3 | true; } 3>&1',
+  };
+  for (const [what, shell] of Object.entries(stderrs)) {
+    it(`words: where stderr is ${what} then everything else is as ever`, async () => {
+      for (const [expected, args] of [
+        [0, training],
+        [0, ['eval', 'run']],
+        [2, ['trian']],
+        [66, ['sample', 'none', '--debug']],
+      ] as const) {
+        const { status, stdout } = await charloom(own([...args]), { cwd, shell });
+        assert.equal(Number(/status (\d+)\n$/.exec(stdout)?.[1] ?? status), expected, args.join(' '));
+        if (args[0] === 'eval') assert.match(stdout, /^text .+\ncharacters .+\n/);
+      }
+    });
+  }
 });

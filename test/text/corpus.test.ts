@@ -166,6 +166,10 @@ describe('loadCorpus: what cannot be read', () => {
     );
   });
 
+  it('when no file can have the name then it is missing input', async () => {
+    await assert.rejects(loadCorpus(['a\0b'], { split }), code('NO_INPUT', /no file can have this name/));
+  });
+
   it('when a folder is given then the error says that it is one', async () => {
     const path = join(folder, 'texts');
     mkdirSync(path);

@@ -196,6 +196,7 @@ describe('Vocabulary.parse', () => {
     ['a byte above 255', { ...good, unit: 'byte', symbols: ['a', '\u0100', ''] }],
     ['a byte of two characters', { ...good, unit: 'byte', symbols: ['a', 'bc', ''] }],
     ['a field too many', { ...good, extra: 1 }],
+    ['a field too many with a name that is longer than a line', { ...good, ['x'.repeat(1e4)]: 1 }],
     ['a __proto__ field', JSON.parse('{"__proto__": {"unit": "byte"}, "symbols": ["a", ""], "unknown": 1}')],
     ['far too many symbols', { ...good, symbols: new Array(2 ** 21 + 2).fill('a') }],
   ];
@@ -203,7 +204,7 @@ describe('Vocabulary.parse', () => {
     it(`when it has ${what} then it is refused as bad data`, () => {
       assert.throws(
         () => Vocabulary.parse(json),
-        (error) => error instanceof CharloomError && error.code === 'BAD_DATA',
+        (error) => error instanceof CharloomError && error.code === 'BAD_DATA' && error.message.length < 200,
       );
     });
   }
