@@ -76,6 +76,7 @@ soak: build
 	node --import tsx test/soak/locks.ts
 	node --import tsx test/soak/full-disk.ts
 	node --import tsx test/soak/terminal.ts
+	node --import tsx test/soak/mutations.ts
 	node --import tsx test/soak/versions.ts
 	node --import tsx test/soak/memory.ts
 	node --import tsx test/soak/gpu-memory.ts

@@ -3,7 +3,7 @@ import { CharloomError } from '../errors.ts';
 import { readWholeFile } from './read-file.ts';
 
 /** Room for any configuration or vocabulary. */
-const MAX_JSON_BYTES = 64 * 2 ** 20;
+const MAX_JSON_BYTES = 16 * 2 ** 20;
 
 /**
  * The object in a JSON file. Its keys are the sender's: read known ones, and merge it into nothing.

@@ -2,7 +2,9 @@
 import { Command } from 'commander';
 import type { Trial } from '../bench/fastest-engine.ts';
 import type { Engine } from '../engine/engine.ts';
+import { DEVICES } from '../engine/open.ts';
 import { CharloomError } from '../errors.ts';
+import { shown } from '../fields.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { Corpus } from '../text/corpus.ts';
 import type { TrainingConfig } from '../training/config.ts';
@@ -16,6 +18,7 @@ import { readText } from './read-text.ts';
 import { readRunCorpus, whereTheyAre } from './run-corpus.ts';
 import { runTraining } from './run-training.ts';
 import { budgetOptions, checkTraining, type ParsedOptions, replaceBudgets } from './settings.ts';
+import { note } from './terminal/output.ts';
 
 interface ResumeOptions extends ParsedOptions {
   readonly device?: string;
@@ -50,11 +53,12 @@ async function resume(path: string, files: string[], options: ResumeOptions): Pr
   await run.lock();
   let corpus: Corpus | undefined;
   try {
+    const model = new LanguageModel(run.config.model);
+    await run.requireWeights(model.layout);
     const training = checkTraining(replaceBudgets({ ...run.config.training }, options));
     const { engine, trials } = await engineFor(run, training, options);
     const hint = `say where it is now: charloom resume ${run.dir} FILE`;
     corpus = await readText((onProgress) => readRunCorpus(run, files, hint, { folder: run.dir, onProgress }));
-    const model = new LanguageModel(run.config.model);
     const trainer = new Trainer({
       engine,
       model,
@@ -63,7 +67,12 @@ async function resume(path: string, files: string[], options: ResumeOptions): Pr
       training: corpus.train,
       validation: corpus.validation,
     });
-    trainer.restore(await run.restore(model.layout, trainer.tensors));
+    const snapshot = await run.restore(model.layout, trainer.tensors);
+    trainer.restore(snapshot);
+    const lost = await run.stepsAfter(snapshot.step);
+    if (lost.length > 0) {
+      note(`the checkpoint of step ${lost.join(', ')} is damaged: going on from step ${snapshot.step}`);
+    }
     await run.change({
       training,
       device: options.device ?? run.config.device,
@@ -85,11 +94,19 @@ async function engineFor(
 ): Promise<{ engine: Engine; trials?: readonly Trial[] }> {
   if (device === 'auto') return chooseEngine(run.config.model, training, { threads });
   if (device) return { engine: await openEngine(device, { threads }) };
+  const own = deviceOfRun(run.config);
+  const elsewhere = `go on with another engine: charloom resume ${run.dir} --device auto`;
+  if (!DEVICES.includes(own)) {
+    throw new CharloomError(
+      'BAD_DATA',
+      `${run.dir}/config.json: there is no engine ${shown(own)}`,
+      elsewhere,
+    );
+  }
   try {
-    return { engine: await openEngine(deviceOfRun(run.config), { threads }) };
+    return { engine: await openEngine(own, { threads }) };
   } catch (error) {
     if (!(error instanceof CharloomError) || error.code !== 'UNAVAILABLE') throw error;
-    const hint = `go on with another engine: charloom resume ${run.dir} --device auto`;
-    throw new CharloomError(error.code, error.message, hint, { cause: error });
+    throw new CharloomError(error.code, error.message, elsewhere, { cause: error });
   }
 }

@@ -15,9 +15,11 @@ import {
   CHECKPOINTS,
   listCheckpoints,
   loadCheckpoint,
+  loadModel,
   pruneCheckpoints,
   recoverCheckpoints,
   saveCheckpoint,
+  savedSteps,
   type Tensors,
   type Verdict,
   verifyCheckpoints,
@@ -223,6 +225,22 @@ export class Run {
         return undefined;
       },
     };
+  }
+
+  /**
+   * Makes sure that the latest weights are those of the model that `config.json` tells of, before anybody takes memory for one
+   * of that size.
+   * @throws CharloomError BAD_DATA if they are not, NO_INPUT if there are none
+   */
+  async requireWeights(layout: ParameterLayout): Promise<void> {
+    const { checkpointDir } = await resolveModel(this.dir, 'latest');
+    const { model } = await loadModel(checkpointDir);
+    weightsFromTensors(layout, model, join(checkpointDir, MODEL));
+  }
+
+  /** The steps after `step` that have a folder among the checkpoints, whatever is in it. */
+  async stepsAfter(step: number): Promise<number[]> {
+    return (await savedSteps(this.dir)).filter((saved) => saved > step);
   }
 
   /** Looks at every byte of all checkpoints, and whether their weights are those of the model. */

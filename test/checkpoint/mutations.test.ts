@@ -9,7 +9,7 @@ import { lossOf, type Mutation } from './damage.ts';
 import { mutateInProcess } from './mutations.ts';
 import { TinyRun } from './tiny-run.ts';
 
-const COUNT = 2500;
+const COUNT = 2000;
 const SEED = 1;
 
 const folder = mkdtempSync(join(tmpdir(), 'charloom-mutations-'));

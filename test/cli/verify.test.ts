@@ -110,6 +110,13 @@ describe('charloom info --verify', { concurrency: 3 }, () => {
     await succeed(['info', 'mended', '--verify'], { cwd });
   });
 
+  it('when the manifest of the latest is damaged then the run goes on from the one before, and says so', async () => {
+    changed('older', (dir) => writeFileSync(join(dir, '..', '30', 'manifest.json'), '{}'));
+    const { stderr } = await succeed(['resume', 'older', '--steps', '40'], { cwd });
+    assert.match(stderr, /^the checkpoint of step 30 is damaged: going on from step 20$/m);
+    await succeed(['info', 'older', '--verify'], { cwd });
+  });
+
   it('when one checkpoint is named then that is wrong usage: all are looked at', async () => {
     assert.equal((await charloom(['info', 'run', '--verify', '--checkpoint', '20'], { cwd })).status, 2);
   });
