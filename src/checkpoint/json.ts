@@ -4,6 +4,8 @@ import { readWholeFile } from './read-file.ts';
 
 /** Room for any configuration or vocabulary. */
 const MAX_JSON_BYTES = 16 * 2 ** 20;
+/** Objects and lists within each other; ours have five. */
+const MAX_DEPTH = 64;
 
 /**
  * The object in a JSON file. Its keys are the sender's: read known ones, and merge it into nothing.
@@ -25,6 +27,8 @@ export function parseJsonObject(bytes: Uint8Array, label: string): Record<string
   } catch (error) {
     throw new CharloomError('BAD_DATA', `${label} is not valid UTF-8`, '', { cause: error });
   }
+  // Before the parser, whose stack and memory it would take.
+  if (isDeeperThan(MAX_DEPTH, text)) throw new CharloomError('BAD_DATA', `${label} is nested too deeply`);
   try {
     value = JSON.parse(text);
   } catch (error) {
@@ -43,6 +47,21 @@ export function parseJsonObject(bytes: Uint8Array, label: string): Record<string
     );
   }
   return value as Record<string, unknown>;
+}
+
+/** Whether brackets outside of strings open more than `limit` levels; of text that need not be valid JSON. */
+function isDeeperThan(limit: number, text: string): boolean {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === '{' || character === '[') {
+      if (++depth > limit) return true;
+    } else if (character === '}' || character === ']') depth--;
+    else if (character === '"') {
+      while (++at < text.length && text[at] !== '"') if (text[at] === '\\') at++;
+    }
+  }
+  return false;
 }
 
 /**

@@ -80,7 +80,7 @@ export async function readManifest(dir: string): Promise<Manifest> {
   if (!isObject(summary)) throw fail('"summary" is not an object');
   const manifest = { step, bestStep, files: { [MODEL]: model, [TRAINING]: training }, summary };
   // Written again, it is the same to the byte, its digest included, or it was changed.
-  if (!isWrittenAs(bytes, manifest)) {
+  if (!Buffer.from(formatManifest(manifest)).equals(bytes)) {
     throw new CharloomError(
       'BAD_DATA',
       `${path}: damaged: it is not as charloom wrote it`,
@@ -88,16 +88,6 @@ export async function readManifest(dir: string): Promise<Manifest> {
     );
   }
   return manifest;
-}
-
-function isWrittenAs(bytes: Uint8Array, manifest: Manifest): boolean {
-  try {
-    return Buffer.from(formatManifest(manifest)).equals(bytes);
-  } catch (error) {
-    // Objects within objects, deeper than the stack: nothing that charloom would write.
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
 }
 
 function parseDigest(value: unknown): FileDigest | undefined {

@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { readManifest } from '../checkpoint/manifest.ts';
 import { CharloomError } from '../errors.ts';
 import { ParameterLayout } from '../model/parameters.ts';
+import { halved } from '../training/divergence.ts';
 import { parseSummary, Run } from '../training/run.ts';
 import { examples } from './help.ts';
 import { parseCheckpoint } from './open-model.ts';
@@ -73,8 +74,7 @@ async function info(path: string, { checkpoint: which, verify, json }: InfoOptio
     .filter((name) => training[name] > 0)
     .map((name) => `${training[name]} ${name}`)
     .join(' or ');
-  const halved =
-    rollbacks > 0 ? `, halved ${rollbacks === 1 ? 'once' : `${rollbacks} times`} after divergence` : '';
+  const lowered = rollbacks > 0 ? `, ${halved(rollbacks)} after divergence` : '';
   const nats = (value: number): string =>
     `${value.toFixed(4)} nats, ${(value / Math.LN2).toFixed(3)} bits per character, perplexity ${Math.exp(value).toFixed(2)}`;
   return print(
@@ -87,7 +87,7 @@ async function info(path: string, { checkpoint: which, verify, json }: InfoOptio
       ['batches', `${training.batchSize} streams x ${training.sequenceLength} steps`],
       [
         'optimizer',
-        `${training.optimizer}, learning rate ${training.learningRate} (${training.schedule}${halved}), clip ${training.clipNorm || 'off'}`,
+        `${training.optimizer}, learning rate ${training.learningRate} (${training.schedule}${lowered}), clip ${training.clipNorm || 'off'}`,
       ],
       ['regularisation', `dropout ${model.dropout}, weight decay ${training.weightDecay}`],
       ['loss', training.loss],

@@ -25,8 +25,7 @@ export class Divergence extends Error {
    * @param savedStep the step of the latest checkpoint, undefined if there is none
    */
   asError(rollbacks: number, savedStep: number | undefined): CharloomError {
-    const times = rollbacks === 1 ? 'once' : `${rollbacks} times`;
-    const tried = rollbacks > 0 ? `; the learning rate was halved ${times}` : '';
+    const tried = rollbacks > 0 ? `; the learning rate was ${halved(rollbacks)}` : '';
     const kept = savedStep === undefined ? 'nothing was saved' : `saved last: step ${savedStep}`;
     return new CharloomError(
       'DIVERGED',
@@ -34,6 +33,11 @@ export class Divergence extends Error {
       `lower --learning-rate, set --clip-norm, or use --cell lstm or gru; ${kept}`,
     );
   }
+}
+
+/** What became of the learning rate after so many rollbacks, at least one, in words. */
+export function halved(rollbacks: number): string {
+  return rollbacks === 1 ? 'halved once' : `halved ${rollbacks} times`;
 }
 
 /** The factor of the learning rate after so many rollbacks. */

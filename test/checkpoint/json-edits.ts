@@ -223,11 +223,13 @@ export function editedJson(random: Random, run: TinyRun, file: keyof typeof DOCU
   const seals = isManifest && json !== undefined && random.integer(3) > 0;
   const bytes = json && (seals ? sealed(json) : utf8(`${JSON.stringify(json, null, 2)}\n`));
   const text = bytes ? `${Buffer.from(bytes)}`.replace(`"${MARK}"`, () => raw) : raw;
+  // Whoever reads the file refuses all of it, also where the field is nothing to them.
+  const isTooDeep = json !== undefined && JSON.stringify(json).includes(JSON.stringify(NESTED));
   return {
     kind: seals ? `${file} with its digest right` : file,
     what: `${file}: ${what}`,
     changes: new Map([[file, utf8(text)]]),
-    expected: isManifest && !seals ? REFUSED : expected,
+    expected: isTooDeep || (isManifest && !seals) ? REFUSED : expected,
   };
 }
 

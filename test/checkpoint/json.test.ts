@@ -25,6 +25,24 @@ describe('parseJsonObject', () => {
     );
   });
 
+  it('when it is nested too deeply then it is refused, before a parser takes its memory for it', () => {
+    const nested = (open: string, close: string, depth: number) =>
+      `{"a":${open.repeat(depth - 1)}0${close.repeat(depth - 1)}}`;
+    parse(nested('[', ']', 64));
+    parse(nested('{"a":', '}', 64));
+    parse(`{"a":"${'['.repeat(1000)}", "b\\"${'{'.repeat(1000)}":1}`); // in strings they are no brackets
+    for (const text of [
+      nested('[', ']', 65),
+      nested('{"a":', '}', 65),
+      '['.repeat(2 ** 24),
+      `{"${'a":{"'.repeat(1e6)}`,
+    ]) {
+      const start = process.cpuUsage();
+      assert.throws(() => parse(text), code('BAD_DATA', /^config\.json is nested too deeply$/));
+      assert.ok(process.cpuUsage(start).user < 1e6, 'within a second');
+    }
+  });
+
   it('when a key is twice in one object, however deep and spelt, then it is refused', () => {
     for (const text of [
       '{"a":1,"a":2}',
