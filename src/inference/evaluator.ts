@@ -25,6 +25,30 @@ export interface Evaluation {
   readonly perplexity: number;
 }
 
+/** What is to be read of every symbol beside its loss; each costs memory and time. */
+export interface Observation {
+  /** The logits of the prediction. */
+  readonly logits?: boolean;
+  /** The states and gates of all layers after the symbol was read. */
+  readonly layers?: boolean;
+}
+
+/** Some consecutive predictions. Prediction i reads symbol i of the text and is about symbol i + 1. */
+export interface Window {
+  /** The first prediction of the window. */
+  readonly start: number;
+  /** Predictions in the window. */
+  readonly count: number;
+  /** [count]: −ln p of the symbol that came, nats. */
+  readonly losses: Values;
+  /** [count, V], if observed. */
+  readonly logits?: Values;
+  /** From the bottom up, if observed: states [count, H] each, as the cell names them; gates [count, G·H]; see `RecurrentLayer`. */
+  readonly layers?: readonly { readonly states: readonly Values[]; readonly gates: Values }[];
+}
+
+type Values = Float32Array | Float64Array;
+
 /** Evaluates texts under one model. */
 export class Evaluator {
   readonly #engine: Engine;
@@ -33,13 +57,15 @@ export class Evaluator {
   readonly #ids = declare('evaluation.ids', 'input', WINDOW, 1, 'i32');
   readonly #targets = declare('evaluation.targets', 'input', WINDOW, 1, 'i32');
   readonly #losses = declare('evaluation.losses', 'state', WINDOW, 1);
+  readonly #logits: Matrix | undefined;
+  readonly #layers: readonly { states: readonly Matrix[]; gates: Matrix }[] | undefined;
 
   /** Records the evaluation of `model`, whose weights are read where they lie: later updates are seen. */
-  constructor(engine: Engine, model: LanguageModel) {
+  constructor(engine: Engine, model: LanguageModel, observe: Observation = {}) {
     const recorder = new Recorder('evaluation');
     this.#engine = engine;
     this.#state = model.declareState(1);
-    const { logits } = model.recordForward(recorder, {
+    const { logits, layers } = model.recordForward(recorder, {
       ids: this.#ids,
       state: this.#state,
       ...(engine.concurrency > 1 && { lag: LAG }),
@@ -50,6 +76,15 @@ export class Evaluator {
       targets: this.#targets,
       scale: 1,
     });
+    const keep = (input: Matrix): Matrix => {
+      const out = declare(`evaluation.${input.tensor.name}`, 'state', input.rows, input.columns);
+      recorder.add('copy', { out, input });
+      return out;
+    };
+    if (observe.logits) this.#logits = keep(logits);
+    if (observe.layers) {
+      this.#layers = layers.map(({ states, gates }) => ({ states: states.map(keep), gates: keep(gates) }));
+    }
     this.#executable = engine.prepare(recorder.finish());
   }
 
@@ -64,14 +99,27 @@ export class Evaluator {
     ids: IdSequence,
     options: { onProgress?: (predictions: number) => void; signal?: AbortSignal } = {},
   ): Promise<Evaluation> {
+    let total = 0;
+    for await (const { start, count, losses } of this.windows(ids, options.signal)) {
+      for (const loss of losses) total += loss;
+      options.onProgress?.(start + count);
+    }
+    return evaluationOf(total, ids.length - 1);
+  }
+
+  /**
+   * Reads a text from the zero state and tells every prediction; arguments and errors as above.
+   * The arrays of a window are the reader's to keep.
+   */
+  async *windows(ids: IdSequence, signal?: AbortSignal): AsyncGenerator<Window> {
     const predictions = ids.length - 1;
     if (predictions < 1) throw new RangeError('an evaluation needs at least 2 symbols');
-    zero(this.#engine, this.#state.flat());
+    const engine = this.#engine;
+    zero(engine, this.#state.flat());
     const inputs = new Int32Array(WINDOW);
     const targets = new Int32Array(WINDOW);
-    let total = 0;
     for (let start = 0; start < predictions; start += WINDOW) {
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       const count = Math.min(WINDOW, predictions - start);
       ids.read(start, inputs.subarray(0, count));
       ids.read(start + 1, targets.subarray(0, count));
@@ -79,20 +127,38 @@ export class Evaluator {
         inputs.fill(0, count);
         targets.fill(-1, count); // −1: no target
       }
-      this.#engine.write(this.#ids, inputs);
-      this.#engine.write(this.#targets, targets);
+      engine.write(this.#ids, inputs);
+      engine.write(this.#targets, targets);
       await this.#executable.run();
-      for (const loss of await this.#engine.read(this.#losses)) total += loss;
-      options.onProgress?.(start + count);
+      const read = async (matrix: Matrix): Promise<Values> =>
+        (await engine.read(matrix)).subarray(0, count * matrix.columns);
+      yield {
+        start,
+        count,
+        losses: await read(this.#losses),
+        ...(this.#logits && { logits: await read(this.#logits) }),
+        ...(this.#layers && {
+          layers: await Promise.all(
+            this.#layers.map(async ({ states, gates }) => ({
+              states: await Promise.all(states.map(read)),
+              gates: await read(gates),
+            })),
+          ),
+        }),
+      };
     }
-    const crossEntropy = total / predictions;
-    return {
-      predictions,
-      crossEntropy,
-      bitsPerCharacter: crossEntropy / Math.LN2,
-      perplexity: Math.exp(crossEntropy),
-    };
   }
+}
+
+/** @param total Σ −ln p over so many predictions, nats */
+export function evaluationOf(total: number, predictions: number): Evaluation {
+  const crossEntropy = total / predictions;
+  return {
+    predictions,
+    crossEntropy,
+    bitsPerCharacter: crossEntropy / Math.LN2,
+    perplexity: Math.exp(crossEntropy),
+  };
 }
 
 /** Sets matrices to zero: the state before any symbol. */

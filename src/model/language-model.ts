@@ -36,11 +36,18 @@ export interface ForwardOptions {
 export interface Forward {
   /** [T·B, V] */
   readonly logits: Matrix;
-  /**
-   * Records the whole backward pass: every weight gradient from ∂L/∂logits [T·B, V].
-   * @returns ∂L/∂(initial state), shaped as the state
-   */
-  backward(logitsGradient: Matrix, gradients: Weights): StreamState;
+  /** What each layer computed on the way, from the bottom up. */
+  readonly layers: readonly Pick<RecurrentLayer, 'states' | 'gates'>[];
+  /** Records the whole backward pass: every weight gradient from ∂L/∂logits [T·B, V]. */
+  backward(logitsGradient: Matrix, gradients: Weights): Backward;
+}
+
+/** Gradients with respect to what is no weight. */
+export interface Backward {
+  /** ∂L/∂(initial state), shaped as the state. */
+  readonly initialState: StreamState;
+  /** Per layer [(T+1)·B, H]: ∂L/∂h_t in block t, through all later steps and all layers above; block 0 is the initial state's. */
+  readonly hidden: readonly Matrix[];
 }
 
 /** A model: its weights, and how its passes are recorded. It holds no numbers; engines do. */
@@ -129,6 +136,7 @@ export class LanguageModel {
 
     return {
       logits,
+      layers: stack,
 
       backward(logitsGradient, gradients) {
         recorder.add('matmul', {
@@ -147,7 +155,8 @@ export class LanguageModel {
           b: weights('head.weight'),
         });
 
-        const initialStates: (readonly Matrix[])[] = [];
+        const initialState: (readonly Matrix[])[] = [];
+        const hiddenGradients: Matrix[] = [];
         for (let l = layers - 1; l >= 0; l--) {
           const hidden = hiddenGradient;
           drop(l + 1, hidden.slice(B, T * B), true);
@@ -158,15 +167,16 @@ export class LanguageModel {
           } else if (E > 0) {
             below = recorder.temporary('embeddedGradient', T * B, E);
           }
-          initialStates.unshift(
+          initialState.unshift(
             stack[l]!.backward({ weights: gradients, hidden, ...(below && { input: below }) }),
           );
+          hiddenGradients.unshift(hidden);
           if (l === 0 && below) {
             const gradient = drop(0, below, true);
             recorder.add('gatherGradient', { out: gradients('embedding.weight'), ids, gradient });
           }
         }
-        return initialStates;
+        return { initialState, hidden: hiddenGradients };
       },
     };
   }

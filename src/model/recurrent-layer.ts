@@ -19,6 +19,13 @@ import type { Weights } from './parameters.ts';
 export interface RecurrentLayer {
   /** h_1..h_T, [T·B, H]. */
   readonly output: Matrix;
+  /** The cell's states after each step, [T·B, H] each, in the order of `cell.states`; the first is `output`. */
+  readonly states: readonly Matrix[];
+  /**
+   * The gates of each step, side by side, [T·B, G·H], until the backward pass: activated (LSTM i, f, g, o; GRU r, z, n), the
+   * textbook RNN's one "gate" as preactivation.
+   */
+  readonly gates: Matrix;
   /**
    * Records W_ih x_t + b_ih of the steps [start, start + count), from an input that is recorded up to there; with the first
    * step, also the reading of the carried states.
@@ -71,6 +78,8 @@ export function recurrentLayer(
   const hidden = sequences[0]!;
   return {
     output: hidden.slice(B, T * B),
+    states: sequences.map((sequence) => sequence.slice(B, T * B)),
+    gates: steps.inputGates,
 
     project(start, count) {
       const rows = [start * B, count * B] as const;

@@ -31,7 +31,7 @@ function compile(): string {
   const options = ['--project', 'tsconfig.build.json', '--noCheck', '--outDir', join(folder, 'dist')];
   const { status, stdout } = spawnSync(tsc, options, { cwd: CHECKOUT, encoding: 'utf8' });
   assert.equal(status, 0, stdout);
-  for (const kernels of ['engine/simd/kernels.wasm', 'engine/native/c']) {
+  for (const kernels of ['engine/simd/kernels.wasm', 'engine/native/c', 'page/built']) {
     cpSync(join(CHECKOUT, 'src', kernels), join(folder, 'dist', kernels), { recursive: true });
   }
   for (const name of ['bin', 'package.json']) {

@@ -74,8 +74,8 @@ export function recordBatch(
     recordLoss(recorder, loss, { losses, logits, targets, scale });
   } else {
     recordLoss(recorder, loss, { losses, logits, targets, gradient: logits, scale });
-    const stateGradients = forward.backward(logits, model.layout.views(batch.gradients));
-    stateGradients.flat().forEach((input, i) => {
+    const { initialState } = forward.backward(logits, model.layout.views(batch.gradients));
+    initialState.flat().forEach((input, i) => {
       recorder.add('copy', { out: batch.stateGradients.flat()[i]!, input });
     });
   }
