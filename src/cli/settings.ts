@@ -2,13 +2,12 @@
  * The settings of a training run and where they come from: a preset, then a configuration file, then options;
  * the later one wins.
  */
-import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { CharloomError } from '../errors.ts';
 import { checkFields, choice, integer, type Origin } from '../fields.ts';
 import { ACTIVATIONS, CELLS, checkModelConfig, type ModelConfig } from '../model/config.ts';
 import { LOSSES } from '../model/loss.ts';
-import { asInputError } from '../text/source.ts';
+import { readSettings } from '../text/source.ts';
 import { parseSplit } from '../text/split.ts';
 import { UNITS, type Unit } from '../text/symbols.ts';
 import { checkTrainingConfig, OPTIMIZERS, SCHEDULES, type TrainingConfig } from '../training/config.ts';
@@ -194,12 +193,7 @@ export function checkTraining(settings: ParsedOptions): TrainingConfig {
 
 /** A flat object of settings; the parts of a run's config.json are flattened. */
 function readConfigFile(path: string): Record<string, unknown> {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw asInputError(error, path);
-  }
+  const text = readSettings(path);
   let value: unknown;
   try {
     value = JSON.parse(text);

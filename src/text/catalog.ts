@@ -1,8 +1,8 @@
 /** The catalogue of public corpora: what there is, from where, and how to tell that a download is right. */
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { CharloomError } from '../errors.ts';
 import { type Check, checkFields, choice, integer, number, type Origin } from '../fields.ts';
+import { readSettings } from './source.ts';
 
 /** The catalogue that comes with charloom, the same two folders up in a checkout and in the compiled build. */
 export const CATALOG = fileURLToPath(new URL('../../corpora/catalog.json', import.meta.url));
@@ -87,12 +87,7 @@ const figure = number(Number.MIN_VALUE, Number.MAX_VALUE, 'a number above 0');
  * @throws CharloomError NO_INPUT if it cannot be read, BAD_DATA if it is not a catalogue, naming the entry
  */
 export function readCatalog(path: string = CATALOG): CatalogEntry[] {
-  let content: string;
-  try {
-    content = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new CharloomError('NO_INPUT', `cannot read the catalogue ${path}: ${(error as Error).message}`);
-  }
+  const content = readSettings(path);
   let values: unknown;
   try {
     values = JSON.parse(content);

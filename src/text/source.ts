@@ -1,6 +1,6 @@
 /** Where texts come from: files, pipes and standard input, read in pieces. */
 import { createHash } from 'node:crypto';
-import { openSync, type Stats } from 'node:fs';
+import { openSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { access, constants, open, stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { basename } from 'node:path';
@@ -56,6 +56,30 @@ export async function findSource(path: string, pieceBytes: number): Promise<Sour
     return makeSource(basename(path), path, path, expectedBytes, read);
   } catch (error) {
     throw asInputError(error, path || "''");
+  }
+}
+
+/** Room for any settings or catalogue. */
+const MOST_SETTINGS_BYTES = 16 * 2 ** 20;
+
+/**
+ * The text of a file of settings, which is small; a named pipe will do.
+ * @throws CharloomError as `findSource`; BAD_DATA if it is larger than any such file is
+ */
+export function readSettings(path: string): string {
+  try {
+    const status = statSync(path);
+    const obstacle = obstacleIn(status);
+    if (obstacle) throw new CharloomError('NO_INPUT', `cannot read ${path}: it is a ${obstacle}`);
+    if (status.size > MOST_SETTINGS_BYTES) {
+      throw new CharloomError(
+        'BAD_DATA',
+        `${path} has ${status.size} bytes; at most ${MOST_SETTINGS_BYTES} are allowed`,
+      );
+    }
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw asInputError(error, path);
   }
 }
 

@@ -34,13 +34,15 @@ import type { Matrix } from '../engine/engine.ts';
 import { CharloomError } from '../errors.ts';
 import { type Check, checkFields, choice, integer, number } from '../fields.ts';
 import { checkModelConfig, type ModelConfig } from '../model/config.ts';
-import { ParameterLayout } from '../model/parameters.ts';
+import { LanguageModel } from '../model/language-model.ts';
+import type { ParameterLayout } from '../model/parameters.ts';
 import type { FileRecord } from '../text/source.ts';
 import { parseSplit } from '../text/split.ts';
 import { UNITS, type Unit } from '../text/symbols.ts';
 import { Vocabulary } from '../text/vocabulary.ts';
 import { checkTrainingConfig, type TrainingConfig } from './config.ts';
 import type { Best, TrainingEvent, Validation } from './events.ts';
+import { Optimizer } from './optimizer.ts';
 import type { Snapshot, SnapshotStore } from './snapshot.ts';
 
 const FORMAT = 1;
@@ -204,10 +206,7 @@ export class Run {
     const snapshot: Snapshot = {
       step,
       weights: weightsFromTensors(layout, model, join(checkpointDir, MODEL)),
-      tensors: matrices.map((matrix) => ({
-        matrix,
-        values: floatsOf(training, matrix.tensor.name, [matrix.rows, matrix.columns], file),
-      })),
+      tensors: matrices.map((matrix) => ({ matrix, values: valuesOf(matrix, training, file) })),
       generator,
       ...parseSummary(summary, checkpointDir),
     };
@@ -243,15 +242,16 @@ export class Run {
     return (await savedSteps(this.dir)).filter((saved) => saved > step);
   }
 
-  /** Looks at every byte of all checkpoints, and whether their weights are those of the model. */
+  /** Looks at every byte of all checkpoints, and whether weights and training state are those of the model. */
   async verify(): Promise<Verdict[]> {
-    const layout = new ParameterLayout(this.#config.model);
+    const network = new LanguageModel(this.#config.model);
+    const { moments } = new Optimizer(this.#config.training, network);
+    const state = network.declareState(this.#config.training.batchSize).flat();
     return verifyCheckpoints(this.dir, ({ model, training, summary }, dir) => {
-      weightsFromTensors(layout, model, join(dir, MODEL));
-      generatorState(training, join(dir, TRAINING));
-      for (const [name, { data, shape }] of training) {
-        if (!(data instanceof Uint32Array)) floatsOf(training, name, shape, join(dir, TRAINING));
-      }
+      const file = join(dir, TRAINING);
+      weightsFromTensors(network.layout, model, join(dir, MODEL));
+      generatorState(training, file);
+      for (const matrix of [...moments.values(), ...state]) valuesOf(matrix, training, file);
       parseSummary(summary, dir);
     });
   }
@@ -274,6 +274,15 @@ export class Run {
     });
     await writeFileAtomic(path, lines.map((line) => `${line}\n`).join(''));
   }
+}
+
+/** The saved values of a matrix. @throws CharloomError BAD_DATA if they are not there, of another shape or not finite */
+function valuesOf(
+  { tensor, rows, columns }: Matrix,
+  training: Tensors,
+  file: string,
+): Float32Array | Float64Array {
+  return floatsOf(training, tensor.name, [rows, columns], file);
 }
 
 /** @throws CharloomError BAD_DATA if there is none */

@@ -32,7 +32,7 @@ interface Field {
 
 const SOUND: Expectation = { refusedBy: NONE };
 const REFUSED: Expectation = { refusedBy: ALL };
-/** `info --verify` does not ask whether a state fits, but it might. */
+/** `info --verify` does not ask whether a state fits the text, but it might. */
 const UNFIT: Expectation = { refusedBy: RESUME, either: ['info'] };
 const NO_TEXT_THERE: Expectation = { refusedBy: TEXT, missing: true };
 const NO_BEST_THERE: Expectation = { refusedBy: BEST, missing: true };
@@ -144,7 +144,7 @@ const CONFIG = [
   count('model/vocabulary', [0, 1, 2_200_001], each(REFUSED, 2, 4, 2_200_000)),
   amount('model/dropout', [1, 1e300], fine(0, 0.999)),
   section('training'),
-  count('training/batchSize', [0, 65537], each(UNFIT, 1, 3, 65536)),
+  count('training/batchSize', [0, 65537], each({ refusedBy: STATE }, 1, 3, 65536)),
   count('training/sequenceLength', [0, 65537], [...fine(2), ...each(UNFIT, 65536)]),
   ...['epochs', 'minutes', 'decayAfter', 'clipNorm'].map((name) =>
     amount(`training/${name}`, [2e9], fine(7)),
@@ -152,7 +152,10 @@ const CONFIG = [
   ...['steps', 'warmup', 'evalEvery', 'sampleEvery', 'checkpointEvery'].map((name) =>
     count(`training/${name}`, [2 ** 31], fine(5, 2 ** 31 - 1)),
   ),
-  field('training/optimizer', NOT_A_CHOICE, [...fine('adamw', 'rmsprop'), ...each(UNFIT, 'sgd')]),
+  field('training/optimizer', NOT_A_CHOICE, [
+    ...fine('adamw', 'rmsprop'),
+    ...each({ refusedBy: STATE }, 'sgd'),
+  ]),
   amount('training/learningRate', [0, 2e6], fine(1)),
   field('training/schedule', NOT_A_CHOICE, fine('constant', 'step')),
   amount('training/decayRate', [0, 2], fine(1)),

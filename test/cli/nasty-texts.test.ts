@@ -259,6 +259,8 @@ describe('what is no file of text', { skip, concurrency: 3 }, () => {
     const says = 'cannot read /dev/zero: it is a device';
     refused(await finish(t, ['sample', run, '--prompt-file', '/dev/zero']), 66, says);
     refused(await finish(t, ['eval', run, '/dev/zero']), 66, says);
+    refused(await finish(t, ['train', 'text.txt', '--config', '/dev/zero']), 66, says);
+    refused(await finish(t, ['corpus', 'list', '--catalog', '/dev/zero']), 66, says);
   });
 
   it('exit status 66: when nobody may read it', async (t) => {

@@ -47,7 +47,11 @@ describe('readCatalog', () => {
   it('when it has no entries then that is a catalogue', () => assert.deepEqual(read([]), []));
 
   it('when the file does not exist then it says so', () => {
-    fails(() => readCatalog(join(folder, 'none.json')), 'NO_INPUT', /none\.json.*ENOENT/);
+    fails(
+      () => readCatalog(join(folder, 'none.json')),
+      'NO_INPUT',
+      /cannot read .*none\.json: it does not exist/,
+    );
   });
 
   it('when it is not JSON or not a list then it says so', () => {
