@@ -248,21 +248,26 @@ for (const name of ['simd', 'native'] as const) {
       const recorder = new Recorder('long');
       recorder.add('matmul', { out: out!, a: a!, b: b! });
       const long = engine.prepare(recorder.finish());
-      let last = performance.now();
+      // Of the processor, which other processes may have had meanwhile, and of both threads.
+      const milliseconds = (): number => {
+        const { user, system } = process.cpuUsage();
+        return (user + system) / 1000 / 2;
+      };
+      let last = milliseconds();
       let longest = 0;
       let turns = 0;
       const turn = (): void => {
         turns++;
-        longest = Math.max(longest, performance.now() - last);
-        last = performance.now();
+        longest = Math.max(longest, milliseconds() - last);
+        last = milliseconds();
       };
       const timer = setInterval(turn, 1);
       for (let i = 0; i < 3; i++) await long.run();
       clearInterval(timer);
       assert.ok(turns > 0, 'a timer had its turn');
       turn();
-      // Served within 100 ms on a machine of its own; tests run beside each other.
-      assert.ok(longest < 400, `a timer waited for ${longest} ms`);
+      // 100 ms on a machine of its own; caches are shared with other tests.
+      assert.ok(longest < 200, `a timer waited for ${longest} ms of the processor`);
       await engine.close();
     });
 
