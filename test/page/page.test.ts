@@ -30,6 +30,9 @@ describe('a page', () => {
   });
 
   it('says so when its style has not been built', () => {
-    assert.throws(() => renderPage({ title: '', client: 'nonesuch', body: html`` }), /npm run build:pages/);
+    assert.throws(() => renderPage({ title: '', client: 'nonesuch', body: html`` }), {
+      code: 'UNAVAILABLE',
+      hint: 'run `npm run build:pages`',
+    });
   });
 });
