@@ -9,7 +9,7 @@ import { ACTIVATIONS, CELLS, checkModelConfig, type ModelConfig } from '../model
 import { LOSSES } from '../model/loss.ts';
 import { readSettings } from '../text/source.ts';
 import { parseSplit } from '../text/split.ts';
-import { UNITS, type Unit } from '../text/symbols.ts';
+import { UNITS, type Unit } from '../text/symbol-reader.ts';
 import { checkTrainingConfig, OPTIMIZERS, SCHEDULES, type TrainingConfig } from '../training/config.ts';
 import { PRESETS } from '../training/presets.ts';
 import { flagOf, numberOption } from './options.ts';

@@ -27,8 +27,7 @@ async function openHardwareGpu(): Promise<Engine> {
   return openGpu('webgpu', { requireHardware: true });
 }
 
-const openSimd = async (options: EngineOptions) =>
-  (await import('./simd/simd-engine.ts')).SimdEngine.open(options);
+const openSimd = async (options: EngineOptions) => (await import('./simd/open-simd.ts')).openSimd(options);
 
 const openNative = async (options: EngineOptions) =>
   (await import('./native/native-engine.ts')).NativeEngine.open(options);

@@ -4,7 +4,8 @@ import { countIds, type IdSequence } from './id-sequence.ts';
 import type { IdStoreOptions } from './id-store.ts';
 import { type FileRecord, findSource, isStdin, type Source } from './source.ts';
 import { divide, SPLIT_NAMES, type Split, type SplitName } from './split.ts';
-import { SymbolCollector, type Unit } from './symbols.ts';
+import type { Unit } from './symbol-reader.ts';
+import { SymbolCollector } from './symbols.ts';
 import { Vocabulary } from './vocabulary.ts';
 
 const PIECE_BYTES = 2 ** 20;

@@ -1,68 +1,9 @@
-/**
- * Bytes to symbols, the units of text that a model predicts.
- *
- * Inside this layer a symbol is a number, its code: the byte, the code point, or a number above the code
- * points for a grapheme cluster of several of them. No string is made per symbol.
- */
-
+/** Collecting the symbols of texts, while they are read, as ids. */
 import { CharloomError } from '../errors.ts';
-import { FIRST_CLUSTER_CODE, GraphemeJoiner } from './graphemes.ts';
+import { FIRST_CLUSTER_CODE } from './graphemes.ts';
 import type { IdSequence } from './id-sequence.ts';
 import { IdStore, type IdStoreOptions } from './id-store.ts';
-import { Utf8Decoder } from './utf8.ts';
-
-/** What one symbol is: a Unicode code point, an extended grapheme cluster, or a byte. */
-export type Unit = 'character' | 'grapheme' | 'byte';
-
-export const UNITS: readonly Unit[] = ['character', 'grapheme', 'byte'];
-
-/** More distinct symbols than any model can use: a bound on memory for hostile files. */
-export const MAX_SYMBOLS = 2 ** 21;
-
-const SLICE_BYTES = 2 ** 14;
-
-/** Reads texts one after the other, each in pieces, as the codes of their symbols. */
-class SymbolReader {
-  readonly #unit: Unit;
-  readonly #joiner: GraphemeJoiner | undefined;
-  #decoder = new Utf8Decoder('');
-  #codes = new Int32Array(0);
-
-  constructor(unit: Unit) {
-    this.#unit = unit;
-    this.#joiner = unit === 'grapheme' ? new GraphemeJoiner() : undefined;
-  }
-
-  /** Starts the next text. Neither a character nor a cluster spans two of them. */
-  begin(name: string): void {
-    this.#decoder = new Utf8Decoder(name);
-    if (this.#joiner) this.#joiner.name = name;
-  }
-
-  /** The codes of the symbols that are complete with this piece. The array is reused by the next call. */
-  push(bytes: Uint8Array): Int32Array {
-    if (this.#codes.length < bytes.length) this.#codes = new Int32Array(bytes.length);
-    const codes = this.#codes;
-    if (this.#unit === 'byte') {
-      codes.set(bytes);
-      return codes.subarray(0, bytes.length);
-    }
-    const codePoints = codes.subarray(0, this.#decoder.push(bytes, codes));
-    return this.#joiner ? this.#joiner.push(codePoints, false) : codePoints;
-  }
-
-  /** Ends the text: the codes of the symbols that were held back. */
-  end(): Int32Array {
-    this.#decoder.end();
-    const nothing = new Int32Array(0);
-    return this.#joiner ? this.#joiner.push(nothing, true) : nothing;
-  }
-
-  /** The symbol of a code, as vocabularies write it: bytes as the characters U+0000 to U+00FF. */
-  symbolOf(code: number): string {
-    return this.#joiner?.clusterOf(code) ?? String.fromCodePoint(code);
-  }
-}
+import { MAX_SYMBOLS, SLICE_BYTES, SymbolReader, type Unit } from './symbol-reader.ts';
 
 /**
  * Collects texts as ids in order of first appearance: the first symbol is 0, the next new one 1, and so on.

@@ -2,7 +2,7 @@
 import { CharloomError } from '../errors.ts';
 import { shown } from '../fields.ts';
 import { type Ids, newIds } from './ids.ts';
-import { MAX_SYMBOLS, SymbolCollector, UNITS, type Unit } from './symbols.ts';
+import { MAX_SYMBOLS, symbolsOf, UNITS, type Unit } from './symbol-reader.ts';
 
 /** How the unknown symbol is written in the list of symbols. */
 const UNKNOWN = '';
@@ -106,21 +106,15 @@ export class Vocabulary {
    */
   encode(text: string | Uint8Array, name = 'the text'): { ids: Ids; unknownCount: number } {
     const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text;
-    // It ends up in one array, so nothing is gained by a file.
-    const collector = new SymbolCollector(this.unit, { memoryBytes: Number.POSITIVE_INFINITY });
-    collector.begin(name);
-    collector.push(bytes);
-    collector.end();
-    const { ids: sequence, symbols } = collector.finish();
-    const ids = newIds(this.size, sequence.length);
-    let start = 0;
+    const ids = newIds(this.size, bytes.length);
+    let length = 0;
     let unknownCount = 0;
-    for (const window of sequence.mapped(this.idsOf(symbols)).windows()) {
-      ids.set(window, start);
-      start += window.length;
-      for (let i = 0; i < window.length; i++) if (window[i] === this.unknown) unknownCount++;
+    for (const symbol of symbolsOf(this.unit, bytes, name)) {
+      const id = this.idOf(symbol);
+      if (id === this.unknown) unknownCount++;
+      ids[length++] = id;
     }
-    return { ids, unknownCount };
+    return { ids: ids.slice(0, length), unknownCount };
   }
 
   /** The id of each of `symbols`; see `idOf`. */

@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createInflateRaw } from 'node:zlib';
 import { CharloomError } from '../errors.ts';
+import { crc32 } from './crc32.ts';
 
 const END = { signature: 0x06054b50, bytes: 22 }; // of the archive, followed by a comment
 const MAX_COMMENT_BYTES = 0xffff;
@@ -108,16 +109,3 @@ const damaged = (label: string, how: string): CharloomError =>
 
 const unsupported = (label: string, how: string): CharloomError =>
   new CharloomError('BAD_DATA', `${label} cannot be unpacked here: ${how}`, 'unpack it by hand');
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  return crc;
-});
-
-/** The CRC-32 of zip, continued from that of the bytes before. (node:zlib has it only from 20.15 on.) */
-function crc32(bytes: Uint8Array, before: number): number {
-  let crc = ~before;
-  for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ CRC_TABLE[(crc ^ bytes[i]!) & 0xff]!;
-  return ~crc >>> 0;
-}

@@ -38,7 +38,7 @@ import { LanguageModel } from '../model/language-model.ts';
 import type { ParameterLayout } from '../model/parameters.ts';
 import type { FileRecord } from '../text/source.ts';
 import { parseSplit } from '../text/split.ts';
-import { UNITS, type Unit } from '../text/symbols.ts';
+import { UNITS, type Unit } from '../text/symbol-reader.ts';
 import { Vocabulary } from '../text/vocabulary.ts';
 import { checkTrainingConfig, type TrainingConfig } from './config.ts';
 import type { Best, TrainingEvent, Validation } from './events.ts';

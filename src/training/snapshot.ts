@@ -1,7 +1,7 @@
 /** Everything that decides the next bits of a run, at one step; what a run starts from, and goes back to. */
 import type { Matrix } from '../engine/engine.ts';
+import { initialWeights } from '../model/initial-weights.ts';
 import type { LanguageModel } from '../model/language-model.ts';
-import { initialWeights } from '../model/parameters.ts';
 import { Random } from '../random.ts';
 import type { Best, Validation } from './events.ts';
 

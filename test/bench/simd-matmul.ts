@@ -5,7 +5,7 @@
  */
 import { declare, type Matrix } from '../../src/engine/engine.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
-import { SimdEngine } from '../../src/engine/simd/simd-engine.ts';
+import { openSimd } from '../../src/engine/simd/open-simd.ts';
 
 interface Shape {
   readonly name: string;
@@ -54,7 +54,7 @@ async function fastest(run: () => Promise<void>): Promise<number> {
   return best;
 }
 
-const engine = await SimdEngine.open({ threads: 1 });
+const engine = await openSimd({ threads: 1 });
 for (const { name, rows, depth, columns, transpose, times } of shapes) {
   const a = transpose === 'A' ? declare('a', 'input', depth, rows) : declare('a', 'input', rows, depth);
   const b =

@@ -6,7 +6,7 @@
 import { Session } from 'node:inspector/promises';
 import { syntheticWeights } from '../../src/bench/synthetic.ts';
 import { TrainingWork } from '../../src/bench/training-work.ts';
-import { SimdEngine } from '../../src/engine/simd/simd-engine.ts';
+import { openSimd } from '../../src/engine/simd/open-simd.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { checkTrainingConfig } from '../../src/training/config.ts';
 import { PRESETS } from '../../src/training/presets.ts';
@@ -39,7 +39,7 @@ for (const part of [...Object.keys(PARTS), REST]) {
 
 /** The share of each part in the samples. */
 async function profile(training: Training): Promise<Map<string, number>> {
-  const engine = await SimdEngine.open({ threads: 1 });
+  const engine = await openSimd({ threads: 1 });
   const { cell, layers, hidden, vocabulary, batchSize, sequenceLength } = training;
   const network = { cell, layers, hidden, vocabulary, activation: 'tanh', embedding: 0, dropout: 0 } as const;
   const model = new LanguageModel(network);

@@ -12,7 +12,8 @@ import {
 import * as op from '../../src/engine/commands/opcodes.ts';
 import { declare, type Program } from '../../src/engine/engine.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
-import { SimdEngine } from '../../src/engine/simd/simd-engine.ts';
+import { openSimd } from '../../src/engine/simd/open-simd.ts';
+import type { SimdEngine } from '../../src/engine/simd/simd-engine.ts';
 import { CharloomError } from '../../src/errors.ts';
 
 const MEBI = 2 ** 20;
@@ -84,7 +85,7 @@ async function withSimd(
   options: { threads?: number },
   body: (engine: SimdEngine) => Promise<void>,
 ): Promise<void> {
-  const engine = await SimdEngine.open(options);
+  const engine = await openSimd(options);
   try {
     await body(engine);
   } finally {
@@ -163,7 +164,7 @@ describe('the simd engine', () => {
   });
 
   it('refuses to read or write temporaries, and everything after it was closed', async () => {
-    const engine = await SimdEngine.open();
+    const engine = await openSimd();
     const temporary = declare('temporary', 'temporary', 2, 2);
     assert.throws(() => engine.write(temporary, [1, 2, 3, 4]), /temporary/);
     await assert.rejects(engine.read(temporary), /temporary/);

@@ -5,9 +5,9 @@ import { Recorder } from '../../src/engine/recorder.ts';
 import { ReferenceEngine } from '../../src/engine/reference/reference-engine.ts';
 import { Evaluator } from '../../src/inference/evaluator.ts';
 import { Sampler } from '../../src/inference/sampler.ts';
+import { initialWeights } from '../../src/model/initial-weights.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { recordLoss } from '../../src/model/loss.ts';
-import { initialWeights } from '../../src/model/parameters.ts';
 import { Random } from '../../src/random.ts';
 import { IdSequence } from '../../src/text/id-sequence.ts';
 

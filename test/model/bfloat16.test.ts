@@ -6,8 +6,8 @@ import { declare, type Engine, type WeightType } from '../../src/engine/engine.t
 import { openEngine } from '../../src/engine/open.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
 import { withRoundedMatrices } from '../../src/model/bfloat16.ts';
+import { initialWeights } from '../../src/model/initial-weights.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
-import { initialWeights } from '../../src/model/parameters.ts';
 import { Random } from '../../src/random.ts';
 import { whyMissing } from '../engines.ts';
 

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import type { Matrix } from '../../src/engine/engine.ts';
 import { ReferenceEngine } from '../../src/engine/reference/reference-engine.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
+import { initialWeights } from '../../src/model/initial-weights.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
-import { initialWeights } from '../../src/model/parameters.ts';
 import { Random } from '../../src/random.ts';
 import {
   assertClose,

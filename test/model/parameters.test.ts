@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { CellName, ModelConfig } from '../../src/model/config.ts';
-import {
-  declareParameters,
-  initialWeights,
-  ParameterLayout,
-  savedShape,
-} from '../../src/model/parameters.ts';
+import { initialWeights } from '../../src/model/initial-weights.ts';
+import { declareParameters, ParameterLayout, savedShape } from '../../src/model/parameters.ts';
 import { Random } from '../../src/random.ts';
 
 const config: ModelConfig = {

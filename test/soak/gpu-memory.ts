@@ -6,8 +6,8 @@
  */
 import { acquireDevice } from '../../src/engine/gpu/adapter.ts';
 import { GpuEngine } from '../../src/engine/gpu/gpu-engine.ts';
+import { initialWeights } from '../../src/model/initial-weights.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
-import { initialWeights } from '../../src/model/parameters.ts';
 import { Random } from '../../src/random.ts';
 import { Optimizer } from '../../src/training/optimizer.ts';
 import { PRESETS } from '../../src/training/presets.ts';

@@ -8,7 +8,7 @@ import { after, describe, it } from 'node:test';
 import { CharloomError, type ErrorCode } from '../../src/errors.ts';
 import { encodeFiles, loadCorpus } from '../../src/text/corpus.ts';
 import { parseSplit } from '../../src/text/split.ts';
-import { UNITS } from '../../src/text/symbols.ts';
+import { UNITS } from '../../src/text/symbol-reader.ts';
 import { Vocabulary } from '../../src/text/vocabulary.ts';
 import { idsIn } from './ids-in.ts';
 

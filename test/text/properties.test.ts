@@ -7,7 +7,8 @@ import { CharloomError } from '../../src/errors.ts';
 import { Batches } from '../../src/text/batches.ts';
 import { IdSequence } from '../../src/text/id-sequence.ts';
 import { divide, parseSplit, SPLIT_NAMES } from '../../src/text/split.ts';
-import { SymbolCollector, UNITS, type Unit } from '../../src/text/symbols.ts';
+import { UNITS, type Unit } from '../../src/text/symbol-reader.ts';
+import { SymbolCollector } from '../../src/text/symbols.ts';
 import { Vocabulary } from '../../src/text/vocabulary.ts';
 import { idsIn } from './ids-in.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CharloomError } from '../../src/errors.ts';
-import type { Unit } from '../../src/text/symbols.ts';
+import type { Unit } from '../../src/text/symbol-reader.ts';
 import { Vocabulary } from '../../src/text/vocabulary.ts';
 
 const vocabularyOf = (unit: Unit, symbols: Iterable<string>) =>

@@ -2,9 +2,9 @@
  * An engine that replays command lists: what the `simd` and the `native` engine have in common. They differ in who walks the
  * lists, and in what memory.
  */
-import { setImmediate } from 'node:timers/promises';
 import type { Engine, EngineDescription, Executable, Matrix, Program, Tensor } from '../engine.ts';
 import { planArena } from './arena.ts';
+import { breathe } from './breath.ts';
 import { type Command, encode, type Storage, stretches, wordCount } from './commands.ts';
 import { lower } from './lower.ts';
 import { type Lowered, writtenTensors } from './lowering.ts';
@@ -199,7 +199,7 @@ export class CommandEngine implements Engine {
       const running = this.#walker.run(start, address + cuts[i]! * 4, threads, work);
       if (running) await running;
       if (performance.now() - this.#lastBreath > BREATH) {
-        await setImmediate();
+        await breathe();
         this.#lastBreath = performance.now();
       }
       this.#assertOpen();

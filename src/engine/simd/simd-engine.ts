@@ -1,16 +1,12 @@
 /**
- * The `simd` engine: kernels in WebAssembly with 128-bit vectors (`assembly/`). Runs wherever Node does, and
- * gives the same bits on every machine.
+ * The `simd` engine: kernels in WebAssembly with 128-bit vectors (`assembly/`). Runs wherever Node does, and in browsers, and
+ * gives the same bits on every machine. Nothing here is Node's: see `open-simd.ts` for that.
  */
-import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
-import { CharloomError } from '../../errors.ts';
 import { CommandEngine, type Walker } from '../commands/command-engine.ts';
 import type { Target } from '../commands/target.ts';
 import type { EngineDescription } from '../engine.ts';
 import { TILE_COLUMNS, TILE_ROWS } from './assembly/layout.ts';
 import { WasmMemory } from './memory.ts';
-import { startWorkers } from './workers.ts';
 
 /** What `kernels.wasm` exports. Addresses are bytes. */
 interface Kernels {
@@ -18,32 +14,30 @@ interface Kernels {
   run(start: number, end: number, threads: number, workspace: number): void;
 }
 
+/** What all workers have in common. */
+export interface WorkerContext {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  /** See `run` in `assembly/walk.ts`. */
+  readonly workspace: number;
+}
+
+/** What the engine is made of. */
+interface Parts {
+  /** `kernels.wasm`. */
+  readonly module: WebAssembly.Module;
+  /** Empty. */
+  readonly memory: WebAssembly.Memory;
+  /** How many compute, this one included. */
+  readonly threads: number;
+  /** Starts threads 1 to `threads` − 1 and waits until they are there; is called only if there are any. */
+  readonly startWorkers: (threads: number, context: WorkerContext) => Promise<void>;
+}
+
 export class SimdEngine extends CommandEngine {
-  /**
-   * @param threads how many compute, this one included; all processors there are, if not given
-   * @throws CharloomError if the kernels are not there or cannot run
-   */
-  static async open({
-    threads = availableParallelism(),
-  }: {
-    threads?: number | undefined;
-  } = {}): Promise<SimdEngine> {
-    try {
-      const module = new WebAssembly.Module(await readFile(new URL('./kernels.wasm', import.meta.url)));
-      const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
-      return new SimdEngine(new WasmWalker(module, memory, threads));
-    } catch (cause) {
-      if (cause instanceof CharloomError) throw cause;
-      const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-      throw new CharloomError(
-        'UNAVAILABLE',
-        missing
-          ? 'the kernels of the simd engine have not been built'
-          : `the simd engine cannot start: ${cause}`,
-        missing ? 'run `npm run build:wasm`' : 'it needs a Node.js with WebAssembly SIMD and threads',
-        { cause },
-      );
-    }
+  /** @throws the errors of WebAssembly if the kernels cannot run here */
+  constructor(parts: Parts) {
+    super(new WasmWalker(parts));
   }
 }
 
@@ -56,7 +50,7 @@ class WasmWalker implements Walker {
   readonly #startWorkers: () => Promise<void>;
   #workers: Promise<void> | undefined;
 
-  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, threads: number) {
+  constructor({ module, memory, threads, startWorkers }: Parts) {
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
     this.#kernels = exports as unknown as Kernels;
     this.memory = new WasmMemory(memory, threads);

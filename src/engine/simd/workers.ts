@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { CharloomError } from '../../errors.ts';
+import type { WorkerContext } from './simd-engine.ts';
 
 /**
  * All of a worker's JavaScript: it says that it is there and then stays inside WebAssembly. A string, because it needs no
@@ -15,14 +16,6 @@ parentPort.postMessage('ready');
 exports.serve(thread, workspace);
 parentPort.close();
 `;
-
-/** What all workers have in common. */
-interface WorkerContext {
-  readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
-  /** See `run` in `assembly/walk.ts`. */
-  readonly workspace: number;
-}
 
 /**
  * Starts threads 1 to `threads` − 1 and waits until they are there. They end with an empty list of commands, or with the
