@@ -124,10 +124,7 @@ describe('the layers', () => {
       const layer = layerOf(file.path);
       for (const { target, specifier, kind } of file.imports) {
         if (!target) continue;
-        assert.ok(
-          files.some((other) => other.path === target),
-          `${specifier} does not exist`,
-        );
+        assert.ok(existsSync(path.join(SOURCE, target)), `${specifier} does not exist`);
         const targetLayer = layerOf(target);
         if (layer === 'engine/open.ts' && targetLayer === 'engine implementation') {
           assert.equal(kind, 'dynamic', `${specifier}: engines load only when they are asked for`);
@@ -170,11 +167,22 @@ describe('the files', () => {
     }
   });
 
-  it('reach the network in text/download.ts alone', () => {
+  it('reach the network in text/download.ts alone, and are reached by it in cli/play-server.ts alone', () => {
     const network =
       /(?<![#.\w])fetch\(|\b(WebSocket|EventSource)\b|node:(http|https|http2|tls|dgram|dns)\b|\bconnect\(/;
     const found = files.filter(({ code }) => network.test(code)).map(({ path }) => path);
-    assert.deepEqual(found, ['text/download.ts']);
+    assert.deepEqual(found.sort(), ['cli/play-server.ts', 'text/download.ts']);
+  });
+
+  it('listen in cli/play-server.ts on the loopback address alone', () => {
+    const server = files.find(({ path }) => path === 'cli/play-server.ts')!;
+    const listens = [...server.code.matchAll(/\.listen\(([^)]*)\)/g)].map(([, args]) => args);
+    assert.deepEqual(listens, ['port, ADDRESS, resolve']);
+    assert.match(server.code, /const ADDRESS = '127\.0\.0\.1';/);
+    assert.doesNotMatch(server.code, /\b(request|get)\(|node:https/);
+    for (const { path, code } of files) {
+      if (path !== server.path) assert.doesNotMatch(code, /\.listen\(/, path);
+    }
   });
 
   it('have at most 400 lines', () => {

@@ -9,6 +9,8 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   resume: async () => (await import('./resume.ts')).resumeCommand(),
   sample: async () => (await import('./sample.ts')).sampleCommand(),
   eval: async () => (await import('./eval.ts')).evalCommand(),
+  play: async () => (await import('./play.ts')).playCommand(),
+  export: async () => (await import('./export.ts')).exportCommand(),
   info: async () => (await import('./info.ts')).infoCommand(),
   devices: async () => (await import('./devices.ts')).devicesCommand(),
   bench: async () => (await import('./bench.ts')).benchCommand(),

@@ -1,0 +1,90 @@
+/** The likeliest next characters, as bars. */
+
+import { visible } from '../../../text/visible.ts';
+import type { Vocabulary } from '../../../text/vocabulary.ts';
+
+const ROWS = 10;
+
+interface Row {
+  readonly element: HTMLElement;
+  readonly symbol: HTMLElement;
+  readonly bar: HTMLElement;
+  readonly percent: HTMLElement;
+}
+
+export class Bars {
+  readonly #rows: readonly Row[];
+  readonly #rest: HTMLElement;
+  readonly #vocabulary: Vocabulary;
+
+  /** @param list an ordered list, empty; `rest` is told what is left */
+  constructor(list: HTMLElement, rest: HTMLElement, vocabulary: Vocabulary) {
+    this.#vocabulary = vocabulary;
+    this.#rest = rest;
+    this.#rows = Array.from({ length: Math.min(ROWS, vocabulary.size - 1) }, () => {
+      const element = document.createElement('li');
+      const [symbol, track, percent] = ['symbol', 'track', 'percent'].map((name) => {
+        const part = document.createElement('span');
+        part.className = name;
+        element.append(part);
+        return part;
+      });
+      const bar = document.createElement('span');
+      track!.append(bar);
+      list.append(element);
+      return { element, symbol: symbol!, bar, percent: percent! };
+    });
+  }
+
+  /** @param probabilities [V]; undefined where nothing was read yet */
+  show(probabilities: Float64Array | undefined): void {
+    const ids = probabilities ? greatest(probabilities, this.#rows.length) : [];
+    let left = 1;
+    for (const [i, row] of this.#rows.entries()) {
+      const id = ids[i];
+      const p = id === undefined ? 0 : probabilities![id]!;
+      left -= p;
+      // The row keeps its place, so that nothing below it moves.
+      row.element.classList.toggle('none', p === 0);
+      row.symbol.textContent = p === 0 ? ' ' : this.#name(id!);
+      row.bar.style.width = `${(100 * p).toFixed(2)}%`;
+      row.percent.textContent = p === 0 ? '' : percent(p);
+    }
+    this.#rest.textContent = !probabilities
+      ? 'Nothing was read yet.'
+      : left > 0.0005
+        ? `All others together: ${percent(left)}`
+        : 'No other can come.';
+  }
+
+  /** A symbol as it can be seen when it stands alone. */
+  #name(id: number): string {
+    const symbol = this.#vocabulary.symbols[id]!;
+    if (symbol === ' ') return '␣';
+    if (symbol === '\n') return '↵';
+    if (symbol === '\t') return '⇥';
+    if (this.#vocabulary.unit === 'byte' && !/[!-~]/.test(symbol)) {
+      return `0x${symbol.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+    }
+    // A mark stands on something.
+    return /^\p{M}/u.test(symbol) ? `◌${symbol}` : visible(symbol);
+  }
+}
+
+function percent(p: number): string {
+  if (p >= 0.9995) return p === 1 ? '100%' : '> 99.9%';
+  return p < 0.001 ? '< 0.1%' : `${(100 * p).toFixed(1)}%`;
+}
+
+/** The indices of the greatest values, in descending order; of equal ones those that come first. */
+function greatest(values: Float64Array, count: number): number[] {
+  const found: number[] = [];
+  for (let i = 0; i < values.length; i++) {
+    if (found.length === count && values[i]! <= values[found[count - 1]!]!) continue;
+    let place = found.length;
+    while (place > 0 && values[found[place - 1]!]! < values[i]!) place--;
+    found.splice(place, 0, i);
+    if (found.length > count) found.pop();
+  }
+  return found;
+}

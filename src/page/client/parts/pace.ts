@@ -1,0 +1,44 @@
+/** How fast a text is written, and that the browser has its turn meanwhile. */
+
+/** Milliseconds of work after which the browser is let paint and listen. */
+const BREATH = 12;
+
+export class Pace {
+  /** Characters a second; infinite: as many as can be. */
+  perSecond = Number.POSITIVE_INFINITY;
+  #due = 0;
+  #lastBreath = performance.now();
+
+  /** Lets the browser have its turn, if it is time. */
+  async breathe(): Promise<void> {
+    if (performance.now() - this.#lastBreath < BREATH) return;
+    await sleep(0);
+    this.#lastBreath = performance.now();
+  }
+
+  /** Waits until it is time for the next character, or until `signal` is aborted. */
+  async wait(signal: AbortSignal): Promise<void> {
+    const now = performance.now();
+    // Who was late does not hurry to make up for it.
+    this.#due = Math.max(now, this.#due);
+    const wait = Math.min(this.#due - now, 1000 / this.perSecond);
+    if (wait < 4) await this.breathe();
+    else {
+      await sleep(wait, signal);
+      this.#lastBreath = performance.now();
+    }
+    this.#due += 1000 / this.perSecond;
+  }
+}
+
+function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal?.addEventListener('abort', done);
+  });
+}
