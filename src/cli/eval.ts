@@ -1,19 +1,21 @@
 /** `charloom eval`: cross-entropy, bits per character and perplexity of a text under a model. */
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import type { WeightType } from '../engine/engine.ts';
-import { CharloomError } from '../errors.ts';
 import { type Evaluation, Evaluator } from '../inference/evaluator.ts';
-import { encodeFiles } from '../text/corpus.ts';
-import type { IdSequence } from '../text/id-sequence.ts';
+import {
+  noteUnknown,
+  readEvaluationText,
+  requireFinite,
+  requireOneText,
+  splitOption,
+} from './evaluation-text.ts';
 import { examples } from './help.ts';
 import { openModel } from './open-model.ts';
 import { checkpointOption, inferenceDeviceOption, threadsOption, weightsOption } from './options.ts';
-import { readText } from './read-text.ts';
-import { readRunCorpus } from './run-corpus.ts';
 import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
 import { count, pairs } from './terminal/format.ts';
-import { note, print, printJson } from './terminal/output.ts';
+import { print, printJson } from './terminal/output.ts';
 import { printableLine } from './terminal/printable.ts';
 
 interface EvalOptions {
@@ -30,12 +32,7 @@ export function evalCommand(): Command {
     .description('measure cross-entropy, bits per character and perplexity, over whole texts')
     .argument('<model>', 'run folder or checkpoint folder')
     .argument('[files...]', "texts to evaluate; '-' is standard input; none: the run's own text")
-    .addOption(
-      new Option('--split <part>', "part of the run's own text (default: validation)").choices([
-        'validation',
-        'test',
-      ]),
-    )
+    .addOption(splitOption())
     .addOption(checkpointOption())
     .addOption(inferenceDeviceOption())
     .addOption(threadsOption())
@@ -53,40 +50,10 @@ export function evalCommand(): Command {
 }
 
 async function evaluate(path: string, files: string[], options: EvalOptions): Promise<void> {
-  if (options.split && files.length > 0) {
-    throw new CharloomError(
-      'USAGE',
-      "--split is a part of the run's own text",
-      'give --split or files, not both',
-    );
-  }
+  requireOneText(files, options.split);
   const { run, step, model, engine } = await openModel(path, options);
-  const { vocabulary } = run;
-  let ids: IdSequence;
-  let close: () => void;
-  let unknownCharacters: number;
-  let source: string;
-  if (files.length > 0) {
-    ({ ids, unknownCharacters, close } = await readText((onProgress) =>
-      encodeFiles(files, vocabulary, { onProgress }),
-    ));
-    source = files.join(' ');
-  } else {
-    const split = options.split ?? 'validation';
-    const hint = 'give the text to evaluate as a file';
-    const corpus = await readText((onProgress) => readRunCorpus(run, [], hint, { onProgress }));
-    close = corpus.close;
-    ids = corpus[split];
-    unknownCharacters = corpus.unknownCharacters[split];
-    source = `${split} part of ${run.config.files.map(({ name }) => name).join(' ')}`;
-  }
-  if (ids.length < 2) {
-    throw new CharloomError(
-      'BAD_DATA',
-      `${source}: ${ids.length} characters, an evaluation needs at least 2`,
-      options.split ? 'this run was trained without such a part: see --split of train' : '',
-    );
-  }
+  const text = await readEvaluationText(run, files, options.split);
+  const { ids, unknownCharacters, source } = text;
 
   const bar = new ProgressBar('evaluating', ids.length - 1);
   const start = performance.now();
@@ -98,20 +65,11 @@ async function evaluate(path: string, files: string[], options: EvalOptions): Pr
     });
   } finally {
     bar.close();
-    close();
+    text.close();
   }
-  if (!Number.isFinite(evaluation.crossEntropy)) {
-    throw new CharloomError(
-      'DIVERGED',
-      `the cross-entropy is ${evaluation.crossEntropy}: the training of this model has diverged`,
-    );
-  }
+  requireFinite(evaluation);
   const charactersPerSecond = evaluation.predictions / ((performance.now() - start) / 1000);
-  if (unknownCharacters > 0) {
-    note(
-      `${unknownCharacters} of ${ids.length} characters are not in the model's vocabulary and count as the unknown symbol`,
-    );
-  }
+  noteUnknown(text);
   const { crossEntropy, bitsPerCharacter, perplexity } = evaluation;
   if (options.json) {
     return printJson({

@@ -9,6 +9,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   resume: async () => (await import('./resume.ts')).resumeCommand(),
   sample: async () => (await import('./sample.ts')).sampleCommand(),
   eval: async () => (await import('./eval.ts')).evalCommand(),
+  surprise: async () => (await import('./surprise.ts')).surpriseCommand(),
   play: async () => (await import('./play.ts')).playCommand(),
   export: async () => (await import('./export.ts')).exportCommand(),
   info: async () => (await import('./info.ts')).infoCommand(),

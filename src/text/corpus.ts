@@ -14,6 +14,8 @@ const PIECE_BYTES = 2 ** 20;
 interface ReadText {
   readonly vocabulary: Vocabulary;
   readonly ids: IdSequence;
+  /** What the text really says, also where the vocabulary lacks it: the symbol of each id of `ids.unmapped()`. */
+  readonly symbols: readonly string[];
   readonly files: readonly FileRecord[];
   /** Removes the temporary file of a text that is too large for memory: its ids cannot be read any more. */
   readonly close: () => void;
@@ -92,7 +94,7 @@ function divideCorpus(
   const parts = divide(ids, split);
   const unknownCharacters = { train: 0, validation: 0, test: 0 };
   for (const name of SPLIT_NAMES) unknownCharacters[name] = countUnknown(parts[name], vocabulary, table);
-  return { vocabulary, ids, ...parts, files, unknownCharacters, close };
+  return { vocabulary, ids, symbols, ...parts, files, unknownCharacters, close };
 }
 
 /**
@@ -107,13 +109,12 @@ export async function encodeFiles(
   const { ids: collected, symbols, files, close } = await collect(paths, vocabulary.unit, options);
   const table = vocabulary.idsOf(symbols);
   const ids = collected.mapped(table);
-  return { vocabulary, ids, files, unknownCharacters: countUnknown(ids, vocabulary, table), close };
+  const unknownCharacters = countUnknown(ids, vocabulary, table);
+  return { vocabulary, ids, symbols, files, unknownCharacters, close };
 }
 
 /** A text before its vocabulary is known: its ids are indices into `symbols`, in order of first appearance. */
-interface CollectedText extends Pick<ReadText, 'ids' | 'files' | 'close'> {
-  readonly symbols: readonly string[];
-}
+type CollectedText = Pick<ReadText, 'ids' | 'symbols' | 'files' | 'close'>;
 
 /** One pass over all files, in pieces. */
 async function collect(

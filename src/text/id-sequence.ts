@@ -60,6 +60,11 @@ export class IdSequence {
     return new IdSequence(this.#storage, this.length, this.#start, both);
   }
 
+  /** This sequence as it was before it was `mapped`: nothing is copied. */
+  unmapped(): IdSequence {
+    return new IdSequence(this.#storage, this.length, this.#start);
+  }
+
   /** All ids, in windows of some thousands. The array is reused by the next one. @throws as `read` */
   *windows(): Generator<Int32Array> {
     const window = new Int32Array(Math.min(WINDOW, this.length));

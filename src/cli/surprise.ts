@@ -1,0 +1,228 @@
+/** `charloom surprise`: what every character of a text cost a model, in bits. */
+import { Command } from 'commander';
+import { CostliestPassages, type Passage } from '../analysis/passages.ts';
+import { surprise } from '../analysis/surprise.ts';
+import type { WeightType } from '../engine/engine.ts';
+import { CharloomError } from '../errors.ts';
+import { checkFields, integer } from '../fields.ts';
+import { evaluationOf } from '../inference/evaluator.ts';
+import { SurpriseRecord, surprisePage } from '../page/surprise.ts';
+import { PAGE_GUESSES } from '../page/surprise-data.ts';
+import { MOST_SYMBOLS } from '../page/text-blocks.ts';
+import type { PartFile } from '../text/part-file.ts';
+import { SymbolText } from '../text/symbol-text.ts';
+import {
+  type EvaluationText,
+  noteUnknown,
+  readEvaluationText,
+  requireFinite,
+  requireOneText,
+  splitOption,
+} from './evaluation-text.ts';
+import { examples } from './help.ts';
+import { type OpenModel, openModel } from './open-model.ts';
+import {
+  checkpointOption,
+  flagOf,
+  inferenceDeviceOption,
+  numberOption,
+  threadsOption,
+  weightsOption,
+} from './options.ts';
+import { openOutput } from './output-file.ts';
+import { interruption } from './signals.ts';
+import { CharacterLines, LISTED_GUESSES } from './surprise-characters.ts';
+import { surpriseDisplay } from './surprise-display.ts';
+import { ProgressBar } from './terminal/bar.ts';
+import { pairs, table } from './terminal/format.ts';
+import { note, print, printJson } from './terminal/output.ts';
+import { printableLine } from './terminal/printable.ts';
+
+interface Figures {
+  readonly passages: number;
+  readonly width: number;
+  readonly limit?: number;
+}
+
+interface SurpriseOptions extends Figures {
+  readonly split?: 'validation' | 'test';
+  readonly html?: string;
+  readonly perCharacter?: string;
+  readonly checkpoint: string;
+  readonly device: string;
+  readonly threads?: number;
+  readonly weights: WeightType;
+  readonly json?: boolean;
+}
+
+export function surpriseCommand(): Command {
+  return new Command('surprise')
+    .description('show what every character of a text cost a model, in bits')
+    .argument('<model>', 'run folder or checkpoint folder')
+    .argument('[files...]', "texts to read; '-' is standard input; none: the run's own text")
+    .addOption(splitOption())
+    .option('--html <file>', "write a page: the text in colours, the model's guesses at every character")
+    .option('--per-character <file>', 'write one JSON object per character, as lines')
+    .addOption(numberOption('--passages <n>', 'costliest passages to list').default(10))
+    .addOption(numberOption('--width <n>', 'characters of a passage').default(32))
+    .addOption(numberOption('--limit <n>', 'read only the first n characters'))
+    .addOption(checkpointOption())
+    .addOption(inferenceDeviceOption())
+    .addOption(threadsOption())
+    .addOption(weightsOption())
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'before',
+      examples(
+        'charloom surprise runs/book other.txt              in colours, on a terminal',
+        'charloom surprise runs/book other.txt --html surprise.html',
+        'charloom surprise runs/book --split test --json',
+      ),
+    )
+    .action(run);
+}
+
+async function run(path: string, files: string[], options: SurpriseOptions): Promise<void> {
+  const figures = checkFields<Required<Figures>>(
+    { ...options, limit: options.limit ?? Number.MAX_SAFE_INTEGER },
+    { passages: integer(0, 1000), width: integer(1, 1e6), limit: integer(2, Number.MAX_SAFE_INTEGER) },
+    { code: 'USAGE', field: flagOf },
+  );
+  requireOneText(files, options.split);
+  const opened = await openModel(path, options);
+  const text = await readEvaluationText(opened.run, files, options.split, figures.limit);
+  const outputs: PartFile[] = [];
+  const open = async (path: string | undefined, flag: string): Promise<PartFile | undefined> => {
+    const file = path === undefined ? undefined : await openOutput(path, flag);
+    if (file) outputs.push(file);
+    return file;
+  };
+  try {
+    const { html, perCharacter } = options;
+    if (html !== undefined) requireFit(text);
+    const files = {
+      html: await open(html, '--html'),
+      perCharacter: await open(perCharacter, '--per-character'),
+    };
+    await read(opened, text, figures, options, files, path);
+  } finally {
+    text.close();
+    for (const file of outputs) await file.discard();
+  }
+}
+
+/** @throws CharloomError USAGE if the text is too long for a page */
+function requireFit({ ids, source }: EvaluationText): void {
+  if (ids.length <= MOST_SYMBOLS) return;
+  throw new CharloomError(
+    'USAGE',
+    `${source} has ${ids.length} characters: a page of more than ${MOST_SYMBOLS} would not open`,
+    `--limit ${MOST_SYMBOLS} reads only so many of them`,
+  );
+}
+
+async function read(
+  { run, step, model, engine }: OpenModel,
+  read: EvaluationText,
+  { passages: listed, width }: Figures,
+  options: SurpriseOptions,
+  files: { readonly html: PartFile | undefined; readonly perCharacter: PartFile | undefined },
+  path: string,
+): Promise<void> {
+  const { ids, unknownCharacters, source } = read;
+  const { vocabulary } = run;
+  const text = new SymbolText(vocabulary.unit, ids, read.symbols);
+  const guesses = files.html || files.perCharacter ? Math.max(PAGE_GUESSES, LISTED_GUESSES) : 0;
+  const costliest = new CostliestPassages(width, listed, 1);
+  const record = files.html && new SurpriseRecord(ids.length, Math.min(PAGE_GUESSES, vocabulary.size));
+  const lines = files.perCharacter && new CharacterLines(files.perCharacter, text, vocabulary);
+  const display = options.json || guesses > 0 ? undefined : surpriseDisplay(text);
+  // The text itself is the progress where it appears on the terminal.
+  const bar = display && process.stdout.isTTY ? undefined : new ProgressBar('reading', ids.length - 1);
+
+  const start = performance.now();
+  let total = 0;
+  try {
+    for await (const window of surprise(engine, model, ids, { guesses, signal: interruption.signal })) {
+      for (const loss of window.losses) {
+        total += loss;
+        costliest.push(loss / Math.LN2);
+      }
+      record?.add(window);
+      await lines?.add(window);
+      await display?.show(window);
+      bar?.update(window.start + window.losses.length - 1);
+    }
+    await display?.close();
+  } finally {
+    bar?.close();
+  }
+  const seconds = (performance.now() - start) / 1000;
+  const evaluation = evaluationOf(total, ids.length - 1);
+  requireFinite(evaluation);
+  noteUnknown(read);
+  const found = costliest.finish();
+  const at = text.lines(found.map(({ start }) => start));
+  const passages = found.map((passage, i) => ({ ...passage, line: at[i]! }));
+
+  if (files.html) {
+    const page = {
+      model: `${path}, step ${step}`,
+      source,
+      text,
+      ids,
+      vocabulary,
+      unknownCharacters,
+      evaluation,
+    };
+    await files.html.write(new TextEncoder().encode(surprisePage({ ...page, record: record!, passages })));
+    await files.html.moveTo(options.html!);
+  }
+  await files.perCharacter?.moveTo(options.perCharacter!);
+
+  const { crossEntropy, bitsPerCharacter, perplexity } = evaluation;
+  if (options.json) {
+    return printJson({
+      characters: ids.length,
+      unknownCharacters,
+      crossEntropy,
+      bitsPerCharacter,
+      perplexity,
+      charactersPerSecond: evaluation.predictions / seconds,
+      step,
+      source,
+      engine: engine.description.name,
+      passages: passages.map(({ start, end, line, cost }) => ({
+        start,
+        end,
+        line,
+        bits: cost,
+        bitsPerCharacter: cost / (end - start),
+        text: text.text(start, end),
+      })),
+    });
+  }
+  await print(
+    (display ? '\n' : '') +
+      pairs([
+        ['text', printableLine(source)],
+        ['characters', `${ids.length} (${unknownCharacters} unknown)`],
+        ['bits per character', bitsPerCharacter.toFixed(4)],
+        ['cross-entropy', `${crossEntropy.toFixed(4)} nats per character`],
+        ['perplexity', perplexity.toFixed(4)],
+      ]) +
+      passageTable(passages, text),
+  );
+  for (const name of [options.html, options.perCharacter])
+    if (name !== undefined) note(`written: ${printableLine(name)}`);
+}
+
+function passageTable(passages: readonly (Passage & { line: number })[], text: SymbolText): string {
+  if (passages.length === 0) return '';
+  const rows = passages.map(({ start, end, cost, line }) => [
+    (cost / (end - start)).toFixed(2),
+    `${line}`,
+    printableLine(text.text(start, end).replace(/\r?\n/g, '↵')),
+  ]);
+  return `\n${table([['BITS', 'LINE', 'COSTLIEST PASSAGES'], ...rows])}`;
+}
