@@ -74,5 +74,7 @@ export function nameOf(symbol: string, unit: Unit): string {
   }
   // A mark that combines with what is before it gets something to combine with.
   if (/^\p{M}/u.test(symbol)) return `◌${symbol}`;
-  return symbol === ' ' ? 'space' : glyph(symbol).trim() || symbol;
+  return symbol === ' '
+    ? 'space'
+    : glyph(symbol).trim() || `U+${symbol.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
 }

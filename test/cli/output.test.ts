@@ -33,6 +33,7 @@ describe('help', { concurrency: 4 }, () => {
     'resume',
     'sample',
     'eval',
+    'surprise',
     'info',
     'devices',
     'bench',

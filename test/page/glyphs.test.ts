@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Glyphs, nameOf } from '../../src/page/glyphs.ts';
+import type { Unit } from '../../src/text/symbols.ts';
+
+function shown(unit: Unit, symbols: Iterable<string>): string[] {
+  const glyphs = new Glyphs(unit);
+  return [...symbols].map((symbol) => glyphs.next(symbol));
+}
+
+const bytes = (...values: number[]): string[] => values.map((value) => String.fromCharCode(value));
+const utf8 = (text: string): string[] => bytes(...new TextEncoder().encode(text));
+
+describe('the glyphs of a text', () => {
+  it('are its characters where these can be seen', () => {
+    assert.deepEqual(shown('character', 'aé漢😀 <'), ['a', 'é', '漢', '😀', ' ', '<']);
+  });
+
+  it('show what controls a terminal or a line as something that does not', () => {
+    assert.deepEqual(shown('character', '\n\t\r\0\x1b\x7f\x9b\u202e\u2028\ufeff'), [
+      ...['↵\n', '→   ', '␍', '␀', '␛', '␡'],
+      ...['\\u{9b}', '\\u{202e}', '\\u{2028}', '\\u{feff}'],
+    ]);
+    assert.deepEqual(shown('grapheme', ['\r\n', '👨\u200d👩', 'a\u202e']), [
+      '↵\n',
+      '👨\u200d👩',
+      'a\\u{202e}',
+    ]);
+  });
+
+  it('of bytes have a character at its last byte, and one glyph per byte whatever comes', () => {
+    assert.deepEqual(shown('byte', utf8('aé漢😀\n')), [
+      'a',
+      '·',
+      'é',
+      '·',
+      '·',
+      '漢',
+      '·',
+      '·',
+      '·',
+      '😀',
+      '↵\n',
+    ]);
+    assert.deepEqual(shown('byte', utf8('\u0085')), ['·', '\\u{85}']);
+    const broken = bytes(0xe6, 0x61, 0x80, 0xff, 0xc3, 0xe6, 0xbc, 0xa2, 0xf0);
+    assert.deepEqual(shown('byte', broken), ['·', 'a', '\ufffd', '\ufffd', '·', '·', '·', '漢', '·']);
+  });
+});
+
+describe('the name of a symbol', () => {
+  it('can be seen', () => {
+    assert.deepEqual(
+      ['a', ' ', '\n', '\t', '\x07', '', '\u0301', '\u3000'].map((symbol) => nameOf(symbol, 'character')),
+      ['a', 'space', '↵', '→', '␇', 'unknown', '◌\u0301', 'U+3000'],
+    );
+    assert.deepEqual(
+      ['a', '\xe6', '\n'].map((symbol) => nameOf(symbol, 'byte')),
+      ['a', '\\xE6', '↵'],
+    );
+  });
+});
