@@ -42,13 +42,13 @@ import { UNITS, type Unit } from '../text/symbol-reader.ts';
 import { Vocabulary } from '../text/vocabulary.ts';
 import { checkTrainingConfig, type TrainingConfig } from './config.ts';
 import type { Best, TrainingEvent, Validation } from './events.ts';
+import { METRICS } from './metrics.ts';
 import { Optimizer } from './optimizer.ts';
 import type { Snapshot, SnapshotStore } from './snapshot.ts';
 
 const FORMAT = 1;
 const CONFIG = 'config.json';
 const VOCABULARY = 'vocabulary.json';
-const METRICS = 'metrics.jsonl';
 const SAMPLES = 'samples.txt';
 
 /** What `config.json` holds. */
