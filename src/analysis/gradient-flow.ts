@@ -11,7 +11,6 @@
 import { declare, type Engine, type Executable, type Matrix } from '../engine/engine.ts';
 import { Recorder } from '../engine/recorder.ts';
 import { zero } from '../inference/evaluator.ts';
-import type { ModelConfig } from '../model/config.ts';
 import type { LanguageModel, StreamState } from '../model/language-model.ts';
 import { recordLoss } from '../model/loss.ts';
 import type { ParameterLayout } from '../model/parameters.ts';
@@ -205,12 +204,3 @@ export function withGain(weights: Float32Array, layout: ParameterLayout, gain: n
   }
   return scaled;
 }
-
-/** The four networks that are compared, by what they are called. */
-export const FRESH_CELLS: readonly (Pick<ModelConfig, 'cell' | 'activation'> & { readonly name: string })[] =
-  [
-    { name: 'tanh RNN', cell: 'rnn', activation: 'tanh' },
-    { name: 'ReLU RNN', cell: 'rnn', activation: 'relu' },
-    { name: 'LSTM', cell: 'lstm', activation: 'tanh' },
-    { name: 'GRU', cell: 'gru', activation: 'tanh' },
-  ];

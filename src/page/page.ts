@@ -21,14 +21,7 @@ export interface Page {
  * @throws CharloomError UNAVAILABLE if the pages have not been built
  */
 export function renderPage({ title, client, data, body }: Page): string {
-  const style = built(`${client}.css`);
-  if (style === undefined) {
-    throw new CharloomError(
-      'UNAVAILABLE',
-      `the style of ${client} pages has not been built`,
-      'run `npm run build:pages`',
-    );
-  }
+  const style = styleOf(client);
   const script = built(`${client}.js`);
   const policy = [
     "default-src 'none'",
@@ -53,6 +46,20 @@ export function renderPage({ title, client, data, body }: Page): string {
     ...(script === undefined ? [] : [`<script>${script}</script>`]),
     '</html>\n',
   ].join('\n');
+}
+
+/**
+ * The style of a client.
+ * @throws CharloomError UNAVAILABLE if the pages have not been built
+ */
+export function styleOf(client: string): string {
+  const style = built(`${client}.css`);
+  if (style !== undefined) return style;
+  throw new CharloomError(
+    'UNAVAILABLE',
+    `the style of ${client} pages has not been built`,
+    'run `npm run build:pages`',
+  );
 }
 
 /** JSON inside of a script element, which ends where "</script" stands. */

@@ -1,0 +1,89 @@
+/** The figure of gradients over time lags: one panel for each cell, all with the same axes, as an SVG file of its own. */
+import type { FlowCurve, FlowPanel } from '../analysis/gradient-comparison.ts';
+import { type Chart, lineChart } from './chart.ts';
+import { html } from './html.ts';
+import { styleOf } from './page.ts';
+
+const PANEL = { width: 400, height: 250 };
+const HEAD = 58;
+const FOOT = 26;
+/** Norms beyond these are cut off: the rest would have no room. */
+const RANGE = { low: 1e-20, high: 1e20 };
+
+/** Light, and on a ground of its own, so that it is the same wherever it stands. */
+const COLOURS = `:root { --text: #1d1d1b; --quiet: #55554f; --line: #dcdcd6; --series-1: #0b5cad; --series-2: #b3430c; --series-3: #1b7a43; --series-4: #7a3ea8; --series-5: #8a6100; --series-6: #a3215b; }
+.ground { fill: #fcfcfb; }
+.figure { font: 600 17px system-ui, sans-serif; fill: #1d1d1b; }
+.note { font: 13px system-ui, sans-serif; fill: #55554f; }
+`;
+
+/**
+ * @param subtitle what was measured, one line
+ * @throws CharloomError UNAVAILABLE if the pages have not been built
+ */
+export function gradientFigure(panels: readonly FlowPanel[], subtitle: string): string {
+  const range = normRange(panels);
+  const rows = Math.ceil(panels.length / 2);
+  const [width, height] = [2 * PANEL.width, HEAD + rows * PANEL.height + FOOT];
+  const title = 'How far gradients reach back in time';
+  return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="title">
+<title id="title">${title}: ${subtitle}</title>
+<style>${COLOURS}${styleOf('chart')}</style>
+<rect class="ground" width="${width}" height="${height}" rx="6"/>
+<text class="figure" x="16" y="26">${title}</text>
+<text class="note" x="16" y="46">${subtitle}</text>
+${panels.map(
+  (
+    panel,
+    i,
+  ) => html`<g transform="translate(${(i % 2) * PANEL.width} ${HEAD + Math.floor(i / 2) * PANEL.height})">
+${lineChart(chartOf(panel, range))}
+</g>
+`,
+)}<text class="note" x="16" y="${height - 10}">Lines: medians over windows of the text; bands: the middle half. Gain: factor of the orthogonal initial recurrent weights.</text>
+</svg>
+`.markup;
+}
+
+function chartOf({ name, curves }: FlowPanel, range: readonly [number, number]): Chart {
+  return {
+    title: name,
+    heading: true,
+    legend: true,
+    x: { label: 'steps back, k' },
+    y: { label: '‖∂L/∂h at t−k‖ / ‖∂L/∂h at t‖', scale: 'log', range },
+    series: curves.map(({ label, norms: { lower, median, upper } }, i) => ({
+      name: label,
+      x: median.map((_, k) => k),
+      y: median,
+      band: { lower, upper },
+      look: lookOf(curves[i]!, i),
+    })),
+    ...PANEL,
+  };
+}
+
+/** What is trained looks the same whatever gains it stands beside. */
+function lookOf({ trained, layer }: FlowCurve, i: number): number {
+  return trained ? 2 + layer : i % 3;
+}
+
+/** The range of all medians, in whole powers of ten; 1 is in it. */
+export function normRange(panels: readonly FlowPanel[]): readonly [low: number, high: number] {
+  let [low, high] = [0.1, 1];
+  for (const { curves } of panels) {
+    for (const { norms } of curves) {
+      for (const norm of norms.median) {
+        if (!(norm > 0 && Number.isFinite(norm))) continue;
+        low = Math.min(low, norm);
+        high = Math.max(high, norm);
+      }
+    }
+  }
+  const power = (value: number, round: (exponent: number) => number): number =>
+    Number(`1e${round(Math.log10(value))}`);
+  return [
+    power(Math.max(low, RANGE.low), (exponent) => Math.floor(exponent + 1e-9)),
+    power(Math.min(high, RANGE.high), (exponent) => Math.ceil(exponent - 1e-9)),
+  ];
+}
