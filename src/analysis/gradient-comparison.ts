@@ -1,8 +1,8 @@
 /** The gradients of new networks of every cell, side by side: what of vanishing and exploding is the cell's, and what its start's. */
 import type { Engine } from '../engine/engine.ts';
 import type { ModelConfig } from '../model/config.ts';
+import { initialWeights } from '../model/initial-weights.ts';
 import { LanguageModel } from '../model/language-model.ts';
-import { initialWeights } from '../model/parameters.ts';
 import { Random } from '../random.ts';
 import type { IdSequence } from '../text/id-sequence.ts';
 import { STREAMS } from '../training/snapshot.ts';

@@ -1,4 +1,4 @@
-/** Opening a trained model for `sample` and `eval`: its run, its weights on an engine. */
+/** Opening a trained model for `sample`, `eval` and `compress`: its run, its weights on an engine. */
 import { loadModel } from '../checkpoint/checkpoint.ts';
 import type { CheckpointChoice } from '../checkpoint/locate.ts';
 import { weightsFromTensors } from '../checkpoint/weights.ts';

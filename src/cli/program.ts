@@ -14,6 +14,8 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   report: async () => (await import('./report.ts')).reportCommand(),
   play: async () => (await import('./play.ts')).playCommand(),
   export: async () => (await import('./export.ts')).exportCommand(),
+  compress: async () => (await import('./compress.ts')).compressCommand(),
+  decompress: async () => (await import('./decompress.ts')).decompressCommand(),
   info: async () => (await import('./info.ts')).infoCommand(),
   devices: async () => (await import('./devices.ts')).devicesCommand(),
   bench: async () => (await import('./bench.ts')).benchCommand(),

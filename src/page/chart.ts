@@ -3,8 +3,9 @@
  * made with it, and so are, in the browser, charts of another size or scale. Its style is `client/chart.css`: a page may have
  * no style attributes.
  */
-import { type Content, type Html, html } from './html.ts';
+
 import { type Scale, type ScaleKind, scaleOf } from './axis-scale.ts';
+import { type Content, type Html, html } from './html.ts';
 
 /** One curve. What is no finite number (or not above 0 on a log scale) is a gap in it. */
 export interface Series {

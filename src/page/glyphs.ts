@@ -1,5 +1,5 @@
 /** How the symbols of a text are shown one by one, where each has a colour and none may be invisible or act on its own. */
-import type { Unit } from '../text/symbols.ts';
+import type { Unit } from '../text/symbol-reader.ts';
 
 const NEWLINE = '↵';
 /** Stands for the bytes of a character before its last. */

@@ -1,7 +1,7 @@
 /** The charts of a report: in the page as it is made, and again in the browser, with another width or other axes. */
 import type { ThinnedCurve } from '../analysis/thinning.ts';
-import type { Chart, Mark, Series } from './chart.ts';
 import type { ScaleKind } from './axis-scale.ts';
+import type { Chart, Mark, Series } from './chart.ts';
 
 /** What the charts need of a run; JSON. */
 export interface ChartedRun {

@@ -7,6 +7,9 @@ export const MAX_CLUSTER_CODE_POINTS = 1024;
 /** The first code of a cluster of several code points; smaller codes are code points. */
 export const FIRST_CLUSTER_CODE = 0x110000;
 
+/** Clusters that are remembered where their codes need not be the same for long. */
+const MOST_CLUSTERS = 2 ** 16;
+
 const CARRIAGE_RETURN = 13;
 const LINE_FEED = 10;
 
@@ -40,11 +43,20 @@ for (const [first, last] of STANDALONE_RANGES) STANDALONE.fill(1, first, last + 
 export class GraphemeJoiner {
   /** Of the text, for error messages. */
   name = 'the text';
+  readonly #lossless: boolean;
   readonly #segmenter = new Intl.Segmenter('und', { granularity: 'grapheme' });
   readonly #codes = new Map<string, number>();
   readonly #clusters: string[] = [];
   /** Code points held back: what comes next may belong to the cluster they start. */
   #pending = new Int32Array(0);
+
+  /**
+   * @param options.lossless no cluster is refused: one that is too long is cut. The codes that `push` returns are valid until
+   *   the next call, and memory stays bounded.
+   */
+  constructor({ lossless = false }: { lossless?: boolean } = {}) {
+    this.#lossless = lossless;
+  }
 
   /** The text of a cluster with this code, or undefined if it is a code point. */
   clusterOf(code: number): string | undefined {
@@ -58,6 +70,10 @@ export class GraphemeJoiner {
    * @throws CharloomError BAD_DATA at a cluster of more than `MAX_CLUSTER_CODE_POINTS`
    */
   push(codePoints: Int32Array, last: boolean): Int32Array {
+    if (this.#lossless && this.#clusters.length > MOST_CLUSTERS) {
+      this.#codes.clear();
+      this.#clusters.length = 0;
+    }
     const input = new Int32Array(this.#pending.length + codePoints.length);
     input.set(this.#pending);
     input.set(codePoints, this.#pending.length);
@@ -77,10 +93,12 @@ export class GraphemeJoiner {
       // What follows may belong to the last cluster: look at it again, with what follows.
       if (!boundaryAfter(input, end - 1, last)) run.pop();
       if (run.length === 0 && end === input.length && end < at + MAX_CLUSTER_CODE_POINTS + 1) break;
-      if (run.length === 0) throw tooLong(this.name);
+      if (run.length === 0 || codePointLength(run[0]!) > MAX_CLUSTER_CODE_POINTS) {
+        if (!this.#lossless) throw tooLong(this.name);
+        run.splice(0, 1, String.fromCodePoint(...input.subarray(at, at + MAX_CLUSTER_CODE_POINTS)));
+      }
       for (const cluster of run) {
         const length = codePointLength(cluster);
-        if (length > MAX_CLUSTER_CODE_POINTS) throw tooLong(this.name);
         codes[count++] = length === 1 ? input[at]! : this.#codeOf(cluster);
         at += length;
       }

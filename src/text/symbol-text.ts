@@ -1,6 +1,6 @@
 /** A text as it was read: what it says, not the ids by which a model knows it. */
 import type { IdSequence } from './id-sequence.ts';
-import type { Unit } from './symbols.ts';
+import type { Unit } from './symbol-reader.ts';
 
 /** The symbols of a text, also those that the vocabulary of a model lacks. It can be read at any place. */
 export class SymbolText {

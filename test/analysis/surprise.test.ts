@@ -3,8 +3,8 @@ import { before, describe, it } from 'node:test';
 import { surprise } from '../../src/analysis/surprise.ts';
 import { ReferenceEngine } from '../../src/engine/reference/reference-engine.ts';
 import { Evaluator } from '../../src/inference/evaluator.ts';
+import { initialWeights } from '../../src/model/initial-weights.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
-import { initialWeights } from '../../src/model/parameters.ts';
 import { Random } from '../../src/random.ts';
 import { IdSequence } from '../../src/text/id-sequence.ts';
 

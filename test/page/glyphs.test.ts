@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Glyphs, nameOf } from '../../src/page/glyphs.ts';
-import type { Unit } from '../../src/text/symbols.ts';
+import type { Unit } from '../../src/text/symbol-reader.ts';
 
 function shown(unit: Unit, symbols: Iterable<string>): string[] {
   const glyphs = new Glyphs(unit);

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { SurpriseRecord, surprisePage } from '../../src/page/surprise.ts';
 import { LAST_RANK, NO_BITS, type SurpriseData, UNKNOWN_FLAG } from '../../src/page/surprise-data.ts';
 import { IdSequence } from '../../src/text/id-sequence.ts';
+import type { Unit } from '../../src/text/symbol-reader.ts';
 import { SymbolText } from '../../src/text/symbol-text.ts';
-import type { Unit } from '../../src/text/symbols.ts';
 import { Vocabulary } from '../../src/text/vocabulary.ts';
 import { blockTexts, dataOf, unpacked } from './unpacked.ts';
 

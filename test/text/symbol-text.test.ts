@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { encodeFiles, loadCorpus } from '../../src/text/corpus.ts';
 import { parseSplit } from '../../src/text/split.ts';
+import { UNITS, type Unit } from '../../src/text/symbol-reader.ts';
 import { SymbolText } from '../../src/text/symbol-text.ts';
-import { UNITS, type Unit } from '../../src/text/symbols.ts';
 import { Vocabulary } from '../../src/text/vocabulary.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'charloom-symbols-'));

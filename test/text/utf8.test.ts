@@ -41,7 +41,7 @@ function decode(bytes: Uint8Array, size: number): string | number {
       const count = decoder.push(bytes.subarray(at, at + size), codePoints);
       for (const codePoint of codePoints.subarray(0, count)) text += String.fromCodePoint(codePoint);
     }
-    decoder.end();
+    decoder.end(codePoints);
     return text;
   } catch (error) {
     assert.ok(error instanceof CharloomError && error.code === 'BAD_DATA', String(error));

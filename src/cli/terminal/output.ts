@@ -10,10 +10,10 @@ process.stdout.on('error', () => {});
 process.stderr.on('error', () => {});
 
 /**
- * Writes `text` to stdout and waits until it is handed over.
+ * Writes text, or bytes, to stdout and waits until it is handed over.
  * @throws StdoutClosed when nobody reads any more; CharloomError IO when it cannot be written (disk full)
  */
-export async function print(text: string): Promise<void> {
+export async function print(text: string | Uint8Array): Promise<void> {
   const failure = await new Promise<Error | null | undefined>((resolve) =>
     process.stdout.write(text, resolve),
   );

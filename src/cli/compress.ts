@@ -1,0 +1,102 @@
+/** `charloom compress`: a text in as many bits as the model finds it surprising. */
+import { Command } from 'commander';
+import { type Compressed, Compressor } from '../inference/compressor.ts';
+import { findDestination, readBytes, writeBytes } from './binary-files.ts';
+import { examples } from './help.ts';
+import { openModel } from './open-model.ts';
+import { checkpointOption, threadsOption } from './options.ts';
+import { interruption } from './signals.ts';
+import { ProgressBar } from './terminal/bar.ts';
+import { bytes as amount, count, pairs } from './terminal/format.ts';
+import { note, print, printJson } from './terminal/output.ts';
+import { printableLine } from './terminal/printable.ts';
+
+/** The only engine that gives the same bits on every machine. */
+export const COMPRESSION_DEVICE = 'simd';
+
+export interface CompressOptions {
+  readonly output?: string;
+  readonly checkpoint: string;
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+export function compressCommand(): Command {
+  return new Command('compress')
+    .description('compress a file without loss: what the model predicts well takes little room')
+    .argument('<model>', 'run folder or checkpoint folder; to decompress, the same one is needed')
+    .argument('<file>', "any file; '-' is standard input")
+    .option('-o, --output <file>', "file to write; '-', and the default, is standard output")
+    .addOption(checkpointOption())
+    .addOption(threadsOption())
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'before',
+      examples(
+        'charloom compress runs/book letter.txt -o letter.loom',
+        'charloom decompress runs/book letter.loom -o letter.txt',
+        'cat letter.txt | charloom compress runs/book - > letter.loom',
+      ),
+    )
+    .addHelpText(
+      'after',
+      `\nIt computes on the engine ${COMPRESSION_DEVICE}, whose bits are the same on every machine, one character at a time.`,
+    )
+    .action(compress);
+}
+
+async function compress(path: string, file: string, options: CompressOptions): Promise<void> {
+  const destination = await findDestination(options);
+  const { bytes, name } = await readBytes(file);
+  const { run, step, model, engine } = await openModel(path, { ...options, device: COMPRESSION_DEVICE });
+
+  const bar = new ProgressBar('compressing', bytes.length, amount);
+  const start = performance.now();
+  let compressed: Compressed;
+  try {
+    compressed = await new Compressor(engine, model, run.vocabulary).compress(bytes, step, {
+      onProgress: (done) => bar.update(done),
+      signal: interruption.signal,
+    });
+  } finally {
+    bar.close();
+  }
+  const { characters, unknownCharacters, crossEntropy, stored } = compressed;
+  const charactersPerSecond = characters / ((performance.now() - start) / 1000);
+  await writeBytes(destination, compressed.file);
+  const compressedBytes = compressed.file.length;
+  if (unknownCharacters > 0) {
+    note(
+      `${unknownCharacters} of ${characters} characters are not in the model's vocabulary: each takes two bytes or more`,
+    );
+  }
+  if (stored) note(`${printableLine(name)} is stored as it is: with this model it would become longer`);
+  const ratio = bytes.length / compressedBytes;
+  const bitsPerCharacter = (8 * compressedBytes) / characters;
+  if (options.json) {
+    return printJson({
+      bytes: bytes.length,
+      compressedBytes,
+      ratio,
+      characters,
+      unknownCharacters,
+      bitsPerCharacter,
+      crossEntropy,
+      stored,
+      charactersPerSecond,
+      step,
+      engine: engine.description.name,
+    });
+  }
+  const sizes = `${bytes.length} bytes to ${compressedBytes}, ${ratio.toFixed(2)} times smaller`;
+  if (destination === undefined) return note(sizes);
+  return print(
+    pairs([
+      ['file', printableLine(destination)],
+      ['size', sizes],
+      ['bits per character', characters > 0 ? bitsPerCharacter.toFixed(4) : '-'],
+      ['the model claims', characters > 1 ? (crossEntropy / Math.LN2).toFixed(4) : '-'],
+      ['speed', `${count(charactersPerSecond)} characters/s on ${engine.description.name}`],
+    ]),
+  );
+}

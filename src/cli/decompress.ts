@@ -1,0 +1,77 @@
+/** `charloom decompress`: the file that `compress` was given, or none. */
+import { Command } from 'commander';
+import { Compressor } from '../inference/compressor.ts';
+import { findDestination, readBytes, writeBytes } from './binary-files.ts';
+import { COMPRESSION_DEVICE, type CompressOptions } from './compress.ts';
+import { examples } from './help.ts';
+import { openModel } from './open-model.ts';
+import { checkpointOption, threadsOption } from './options.ts';
+import { interruption } from './signals.ts';
+import { ProgressBar } from './terminal/bar.ts';
+import { count, pairs } from './terminal/format.ts';
+import { note, print, printJson } from './terminal/output.ts';
+import { printableLine } from './terminal/printable.ts';
+
+export function decompressCommand(): Command {
+  return new Command('decompress')
+    .description('restore a file that was compressed with the same model')
+    .argument('<model>', 'run folder or checkpoint folder')
+    .argument('<file>', "what 'charloom compress' wrote; '-' is standard input")
+    .option('-o, --output <file>', "file to write; '-', and the default, is standard output")
+    .addOption(checkpointOption())
+    .addOption(threadsOption())
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'before',
+      examples(
+        'charloom decompress runs/book letter.loom -o letter.txt',
+        'charloom decompress runs/book letter.loom --checkpoint 2700 | less',
+      ),
+    )
+    .addHelpText('after', '\nNothing is written before all of it is known to be what was compressed.')
+    .action(decompress);
+}
+
+async function decompress(path: string, file: string, options: CompressOptions): Promise<void> {
+  const destination = await findDestination(options);
+  const input = await readBytes(file);
+  const { run, step, model, engine } = await openModel(path, { ...options, device: COMPRESSION_DEVICE });
+
+  let bar: ProgressBar | undefined;
+  const start = performance.now();
+  let restored: { bytes: Uint8Array; characters: number };
+  try {
+    restored = await new Compressor(engine, model, run.vocabulary).decompress(input.bytes, input.name, {
+      onProgress: (done, total) => {
+        bar ??= new ProgressBar('decompressing', total);
+        bar.update(done);
+      },
+      signal: interruption.signal,
+    });
+  } finally {
+    bar?.close();
+  }
+  const { bytes, characters } = restored;
+  const charactersPerSecond = characters / ((performance.now() - start) / 1000);
+  await writeBytes(destination, bytes);
+  const compressedBytes = input.bytes.length;
+  if (options.json) {
+    const { name } = engine.description;
+    const figures = {
+      bytes: bytes.length,
+      compressedBytes,
+      ratio: bytes.length / compressedBytes,
+      characters,
+    };
+    return printJson({ ...figures, charactersPerSecond, step, engine: name });
+  }
+  const sizes = `${compressedBytes} bytes to ${bytes.length}`;
+  if (destination === undefined) return note(sizes);
+  return print(
+    pairs([
+      ['file', printableLine(destination)],
+      ['size', sizes],
+      ['speed', `${count(charactersPerSecond)} characters/s on ${engine.description.name}`],
+    ]),
+  );
+}
