@@ -5,33 +5,26 @@ import { MAX_TOTAL } from './arithmetic-coder.ts';
 /** Powers of the base below this are 0. */
 const LEAST_EXPONENT = -64;
 const HALVES = Float64Array.from({ length: 1 - LEAST_EXPONENT }, (_, k) => 2 ** -k);
-/** 1/n!, the coefficients of Taylor's series. With eleven of them it is exact to 2⁻⁴² for |x| ≤ ln 2 / 2. */
-const COEFFICIENTS = [
-  1,
-  1,
-  1 / 2,
-  1 / 6,
-  1 / 24,
-  1 / 120,
-  1 / 720,
-  1 / 5040,
-  1 / 40320,
-  1 / 362880,
-  1 / 3628800,
-] as const;
-
 /**
  * eˣ for x ≤ 0, by additions, multiplications and roundings only, which IEEE 754 fixes to the bit; `Math.exp` may differ from
- * one JavaScript engine to the next. x = k ln 2 + r with |r| ≤ ln 2 / 2, eˣ = 2ᵏ eʳ. Its relative error is below 10⁻¹²; below
- * 2⁻⁶⁴ it is 0.
+ * one JavaScript engine to the next. x = k ln 2 + r with |r| ≤ ln 2 / 2, eˣ = 2ᵏ eʳ, and eʳ is Taylor's series to r¹⁰. Its
+ * relative error is below 10⁻¹²; below 2⁻⁶⁴ it is 0.
  */
 export function portableExp(x: number): number {
   const k = Math.floor(x * Math.LOG2E + 0.5);
   if (k < LEAST_EXPONENT) return 0;
   const r = x - k * Math.LN2;
-  let sum = COEFFICIENTS[10] as number;
-  for (let n = 9; n >= 0; n--) sum = sum * r + COEFFICIENTS[n]!;
-  return sum * (HALVES[-k] ?? Number.NaN);
+  // Horner's scheme, written out: a loop would take twice as long.
+  let sum = 1 / 362880 + r * (1 / 3628800);
+  sum = 1 / 40320 + r * sum;
+  sum = 1 / 5040 + r * sum;
+  sum = 1 / 720 + r * sum;
+  sum = 1 / 120 + r * sum;
+  sum = 1 / 24 + r * sum;
+  sum = 1 / 6 + r * sum;
+  sum = 1 / 2 + r * sum;
+  sum = 1 + r * sum;
+  return (1 + r * sum) * HALVES[0 - k]!;
 }
 
 /**
@@ -57,8 +50,9 @@ export class SymbolFrequencies {
    * @throws CharloomError DIVERGED if a logit is not a number, or none is finite
    */
   set(logits: ArrayLike<number>): void {
-    const V = this.#frequencies.length;
+    const frequencies = this.#frequencies;
     const weights = this.#weights;
+    const V = frequencies.length;
     let best = 0;
     for (let id = 1; id < V; id++) if (logits[id]! > logits[best]!) best = id;
     const greatest = logits[best]!;
@@ -72,8 +66,8 @@ export class SymbolFrequencies {
     }
     const scale = (SymbolFrequencies.TOTAL - V) / sum;
     let left = SymbolFrequencies.TOTAL;
-    for (let id = 0; id < V; id++) left -= this.#frequencies[id] = 1 + Math.floor(weights[id]! * scale);
-    this.#frequencies[best]! += left;
+    for (let id = 0; id < V; id++) left -= frequencies[id] = 1 + Math.floor(weights[id]! * scale);
+    frequencies[best]! += left;
     this.#logits = logits;
     this.#greatest = greatest;
     this.#sum = sum;
