@@ -145,7 +145,7 @@ for (const unit of ['character', 'grapheme', 'byte'] as const) {
 
     it('when unknown symbols are in a text then they are not stored as they are, but with the model', async () => {
       const model = await setup(SYMBOLS[unit], { unit });
-      const text = textOf(3000, ['eatho'.repeat(8), '\u0416', '漢', '\udc80']);
+      const text = textOf(100, ['eatho'.repeat(8), '\u0416', '漢', '\udc80']);
       const broken = Buffer.from(text.replaceAll('\ufffd', ''));
       broken[100] = 0xff;
       const file = await roundTrip(model, broken);
