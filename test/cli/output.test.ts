@@ -33,12 +33,13 @@ describe('help', { concurrency: 4 }, () => {
     'resume',
     'sample',
     'eval',
-<<<<<<< HEAD
     'surprise',
-=======
+    'gradients',
+    'report',
+    'play',
+    'export',
     'compress',
     'decompress',
->>>>>>> b291d40 (Test compress and decompress as scripts use them, and the reader that loses nothing)
     'info',
     'devices',
     'bench',

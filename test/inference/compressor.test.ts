@@ -16,7 +16,7 @@ import type { ModelConfig } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/random.ts';
 import { IdSequence } from '../../src/text/id-sequence.ts';
-import type { Unit } from '../../src/text/symbols.ts';
+import type { Unit } from '../../src/text/symbol-reader.ts';
 import { Vocabulary } from '../../src/text/vocabulary.ts';
 
 const STEP = 12;

@@ -13,10 +13,12 @@ import { element, Settings } from './parts/settings.ts';
 import { type Tally, Writer } from './parts/writer.ts';
 
 /** Characters of the text that have their colours, and bytes that the activations of all of them may take. */
-const MOST_COLOURED = 20_000;
+const MOST_COLOURED = 10_000;
 const MOST_ACTIVATION_BYTES = 2 ** 26;
 /** Milliseconds without a key press after which the network reads what was typed. */
 const TYPING_PAUSE = 120;
+/** Milliseconds from one painting of the text to the next, at least. */
+const PAINT_INTERVAL = 40;
 
 const prompt = element<HTMLTextAreaElement>('prompt');
 const writeButton = element<HTMLButtonElement>('write');
@@ -48,35 +50,33 @@ function run(network: Network): void {
     const unit = settings.layer.value * config.hidden + settings.neuron.value;
     return ({ activations }) => activationColour(activations[unit]! / 127);
   };
-  const paper = new Paper(element('paper'), most, colouring(), (dropped) => {
-    element('dropped').hidden = dropped === 0;
-    element('dropped').textContent =
-      `The first ${count(dropped)} characters are no longer shown here. “Copy text” has them.`;
-  });
-  const writer = new Writer(
-    network,
-    () => paper.clear(),
-    (piece) => {
-      paper.add(piece);
-      show();
-    },
-  );
+  const paper = new Paper(element('paper'), most, colouring(), show);
+  const writer = new Writer(network, paper);
 
   // ---- what is seen ----
 
   let shownSoon = false;
-  /** Shows how things are, in the next frame. */
+  let lastShown = Number.NEGATIVE_INFINITY;
+  /** Shows how things are, soon. Painting takes longer than computing: a fast text is not to wait for it. */
   function show(): void {
     if (shownSoon) return;
     shownSoon = true;
-    requestAnimationFrame(() => {
-      shownSoon = false;
-      if (paper.render()) show();
-      element('figures').textContent = figures();
-      bars.show(expected());
-      copyButton.disabled = writer.given.characters + writer.written.characters === 0;
-      againButton.disabled = writer.written.characters === 0;
-    });
+    const rest = PAINT_INTERVAL - (performance.now() - lastShown);
+    setTimeout(() => requestAnimationFrame(paint), Math.max(0, rest));
+  }
+
+  function paint(): void {
+    shownSoon = false;
+    lastShown = performance.now();
+    if (paper.render()) show();
+    element('figures').textContent = figures();
+    element('dropped').hidden = paper.dropped === 0;
+    element('dropped').textContent =
+      `The first ${count(paper.dropped)} characters are not shown here. “Copy text” has them.`;
+    bars.show(expected());
+    const { given, written } = writer;
+    copyButton.disabled = given.characters + written.characters === 0;
+    againButton.disabled = written.characters === 0;
   }
 
   function figures(): string {

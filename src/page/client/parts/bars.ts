@@ -39,22 +39,16 @@ export class Bars {
   /** @param probabilities [V]; undefined where nothing was read yet */
   show(probabilities: Float64Array | undefined): void {
     const ids = probabilities ? greatest(probabilities, this.#rows.length) : [];
-    let left = 1;
     for (const [i, row] of this.#rows.entries()) {
       const id = ids[i];
       const p = id === undefined ? 0 : probabilities![id]!;
-      left -= p;
       // The row keeps its place, so that nothing below it moves.
       row.element.classList.toggle('none', p === 0);
       row.symbol.textContent = p === 0 ? ' ' : this.#name(id!);
-      row.bar.style.width = `${(100 * p).toFixed(2)}%`;
+      row.bar.style.transform = `scaleX(${p.toFixed(4)})`;
       row.percent.textContent = p === 0 ? '' : percent(p);
     }
-    this.#rest.textContent = !probabilities
-      ? 'Nothing was read yet.'
-      : left > 0.0005
-        ? `All others together: ${percent(left)}`
-        : 'No other can come.';
+    this.#rest.textContent = probabilities ? others(probabilities, ids) : 'Nothing was read yet.';
   }
 
   /** A symbol as it can be seen when it stands alone. */
@@ -74,6 +68,19 @@ export class Bars {
 function percent(p: number): string {
   if (p >= 0.9995) return p === 1 ? '100%' : '> 99.9%';
   return p < 0.001 ? '< 0.1%' : `${(100 * p).toFixed(1)}%`;
+}
+
+function others(probabilities: Float64Array, shown: readonly number[]): string {
+  const excluded = new Set(shown);
+  let possible = 0;
+  let sum = 0;
+  for (let id = 0; id < probabilities.length; id++) {
+    if (probabilities[id] === 0 || excluded.has(id)) continue;
+    possible++;
+    sum += probabilities[id]!;
+  }
+  if (possible === 0) return 'Nothing else can come.';
+  return `${possible === 1 ? 'One other' : `${possible.toLocaleString('en')} others together`}: ${percent(sum)}`;
 }
 
 /** The indices of the greatest values, in descending order; of equal ones those that come first. */

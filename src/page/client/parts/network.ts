@@ -11,14 +11,6 @@ import type { PlayData } from '../../play-data.ts';
 
 const PAGE_BYTES = 65536;
 
-/** What the network made of a symbol that it read. */
-export interface Impression {
-  /** −log₂ of the probability that the network gave the symbol before it came; undefined for the first one. */
-  readonly bits: number | undefined;
-  /** Of every unit of every layer, bottom layer first: tanh c of an LSTM, else h; a unit's 1 is 127. */
-  readonly activations: Int8Array;
-}
-
 /** A text as the network reads it, from the zero state. */
 export class Network {
   readonly config: ModelConfig;
@@ -43,14 +35,16 @@ export class Network {
     this.#logits = undefined;
   }
 
-  async read(id: number): Promise<Impression> {
+  /** @returns −log₂ of the probability that it had given the symbol; undefined for the first one, which it could not foresee */
+  async read(id: number): Promise<number | undefined> {
     const bits = this.#logits && surprise(this.#logits, id);
     await this.#stepper.step([id]);
     this.#logits = await this.#stepper.logits();
-    return { bits, activations: await this.#activations() };
+    return bits;
   }
 
-  async #activations(): Promise<Int8Array> {
+  /** The activations of all units after what was read, bottom layer first: tanh c of an LSTM, else h; a unit's 1 is 127. */
+  async activations(): Promise<Int8Array> {
     const { cell, activation, layers, hidden: H } = this.config;
     const all = new Int8Array(layers * H);
     for (let l = 0; l < layers; l++) {

@@ -3,6 +3,7 @@
  * page has more coloured characters than anybody looks at.
  */
 import { visible } from '../../../text/visible.ts';
+import type { View } from './writer.ts';
 
 /** Characters of a line after which it is broken all the same: a long paragraph takes long to lay out. */
 const LONGEST_LINE = 2000;
@@ -28,10 +29,10 @@ interface Line {
   length: number;
 }
 
-export class Paper {
+export class Paper implements View {
   readonly #element: HTMLElement;
-  readonly #most: number;
-  readonly #onDropped: (count: number) => void;
+  readonly most: number;
+  readonly #onChange: () => void;
   #colouring: Colouring;
   #pieces: Piece[] = [];
   /** The elements of those pieces, from the first one on, that are on the page, and the lines that they are in. */
@@ -42,30 +43,44 @@ export class Paper {
 
   /**
    * @param most about so many pieces are kept
-   * @param onDropped is told how many no longer are
+   * @param onChange is told when there is something to be rendered
    */
-  constructor(element: HTMLElement, most: number, colouring: Colouring, onDropped: (count: number) => void) {
+  constructor(element: HTMLElement, most: number, colouring: Colouring, onChange: () => void) {
     this.#element = element;
-    this.#most = most;
+    this.most = most;
     this.#colouring = colouring;
-    this.#onDropped = onDropped;
+    this.#onChange = onChange;
   }
 
   /** Empties it. */
   clear(): void {
     this.#pieces = [];
     this.#dropped = 0;
-    this.#onDropped(0);
     this.#wipe();
+    this.#onChange();
+  }
+
+  /** Pieces that are no longer kept, or never were. */
+  get dropped(): number {
+    return this.#dropped;
   }
 
   add(piece: Piece): void {
     this.#pieces.push(piece);
     // Far behind, as where the page is in the background: what nobody will see is not put there.
-    if (this.#pieces.length - this.#spans.length > 2 * this.#most) {
+    if (this.#pieces.length - this.#spans.length > 2 * this.most) {
       this.#wipe();
-      this.#drop(this.#pieces.length - this.#most);
+      this.#drop(this.#pieces.length - this.most);
     }
+    this.#onChange();
+  }
+
+  /** Drops what there is, and a piece that comes after it. */
+  skip(): void {
+    if (this.#pieces.length > 0) this.#wipe();
+    this.#drop(this.#pieces.length);
+    this.#dropped++;
+    this.#onChange();
   }
 
   /** Colours all of it anew. */
@@ -81,7 +96,7 @@ export class Paper {
     const { scrollHeight, scrollTop, clientHeight } = this.#element;
     const atEnd = scrollHeight - scrollTop - clientHeight < 40;
     while (this.#spans.length < end) this.#append(this.#pieces[this.#spans.length]!);
-    while (this.#lines.length > 1 && this.#spans.length - this.#lines[0]!.length >= this.#most) {
+    while (this.#lines.length > 1 && this.#spans.length - this.#lines[0]!.length >= this.most) {
       const { element, length } = this.#lines.shift()!;
       element.remove();
       this.#spans.splice(0, length);
@@ -124,7 +139,6 @@ export class Paper {
   #drop(count: number): void {
     this.#pieces.splice(0, count);
     this.#dropped += count;
-    this.#onDropped(this.#dropped);
   }
 
   #wipe(): void {

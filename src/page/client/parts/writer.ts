@@ -30,11 +30,22 @@ export class Tally {
   }
 }
 
+/** Where the text is seen. */
+export interface View {
+  /** About so many pieces are kept: what comes before the last ones need not be shown. */
+  readonly most: number;
+  /** The text begins anew. */
+  clear(): void;
+  add(piece: Piece): void;
+  /** A piece came that is not to be seen, nor what was before it. */
+  skip(): void;
+}
+
 export class Writer {
   readonly #network: Network;
-  readonly #onClear: () => void;
-  readonly #onPiece: (piece: Piece) => void;
-  /** All that was to be given, and what of it was read. */
+  readonly #view: View;
+  /** All that was to be given, as it was typed and as it is read, and what of it was read. */
+  #typed = '';
   #wanted = '';
   #given = '';
   #begun = false;
@@ -49,18 +60,16 @@ export class Writer {
   /** Characters given that the vocabulary lacks. */
   unknown = 0;
 
-  /** @param onClear is told when the text begins anew, `onPiece` what is added to it */
-  constructor(network: Network, onClear: () => void, onPiece: (piece: Piece) => void) {
+  constructor(network: Network, view: View) {
     this.#network = network;
-    this.#onClear = onClear;
-    this.#onPiece = onPiece;
+    this.#view = view;
     this.#decoder = network.vocabulary.decoder();
     this.#distribution = new Distribution(network.vocabulary.size, network.vocabulary.unknown);
   }
 
-  /** Whether all of `text` was read and nothing written yet: then nothing is left to be given. */
+  /** Whether all of `text` was given. */
   has(text: string): boolean {
-    return this.#begun && this.#given === wellFormed(text);
+    return this.#begun && this.#typed === text && this.#given.length === this.#wanted.length;
   }
 
   /** The text: what was given and what was written. */
@@ -76,6 +85,7 @@ export class Writer {
   /** Forgets all. */
   clear(): void {
     this.#network.reset();
+    this.#typed = '';
     this.#wanted = '';
     this.#given = '';
     this.#begun = false;
@@ -86,7 +96,7 @@ export class Writer {
     this.given = new Tally();
     this.written = new Tally();
     this.unknown = 0;
-    this.#onClear();
+    this.#view.clear();
   }
 
   /**
@@ -99,24 +109,24 @@ export class Writer {
     // What is added may change the last cluster of what was there.
     const goesOn = text === this.#wanted || (vocabulary.unit !== 'grapheme' && this.#given !== '');
     if (this.#random || !this.#begun || !goesOn || !text.startsWith(this.#given)) this.clear();
+    this.#typed = given;
     this.#wanted = text;
     if (text === '') await this.#begin();
     for (const { text: character, ids } of charactersOf(text.slice(this.#given.length), vocabulary)) {
       await pace.breathe();
       if (signal.aborted) return;
       let bits: number | undefined;
-      let activations!: Int8Array;
       for (const id of ids) {
-        const impression = await this.#network.read(id);
-        if (impression.bits !== undefined) bits = (bits ?? 0) + impression.bits;
-        activations = impression.activations;
+        const more = await this.#network.read(id);
+        if (more !== undefined) bits = (bits ?? 0) + more;
       }
       const unknown = ids.includes(vocabulary.unknown);
       this.#begun = true;
       this.#given += character;
       this.given.add(bits);
       if (unknown) this.unknown++;
-      this.#onPiece({ text: character, given: true, unknown, bits, activations });
+      if (text.length - this.#given.length > this.#view.most) this.#view.skip();
+      else await this.#show({ text: character, given: true, unknown, bits });
     }
   }
 
@@ -152,17 +162,20 @@ export class Writer {
       if (signal.aborted) return;
       this.#distribution.set(network.logits!, options());
       const id = draw(this.#distribution.probabilities, this.#random);
-      const impression = await network.read(id);
-      this.written.add(impression.bits);
-      bits += impression.bits ?? 0;
+      const more = await network.read(id);
+      this.written.add(more);
+      bits += more ?? 0;
       const text = this.#decoder.push(id);
       this.#written += text;
       this.#lastIds = [...this.#lastIds, id].slice(-MOST_UNFINISHED);
       if (text === '') continue;
-      const { activations } = impression;
-      this.#onPiece({ text, given: false, unknown: false, bits, activations });
+      await this.#show({ text, given: false, unknown: false, bits });
       bits = 0;
     }
+  }
+
+  async #show(piece: Omit<Piece, 'activations'>): Promise<void> {
+    this.#view.add({ ...piece, activations: await this.#network.activations() });
   }
 }
 
