@@ -138,7 +138,7 @@ export class KneserNey {
         break;
       }
       const table = this.#tables[n]!;
-      const number = seen ? table.find(context, symbol) : -1;
+      const number: number = seen ? table.find(context, symbol) : -1;
       seen = number >= 0;
       next[n] = number;
       const { totals, discounted } = this.#contexts[n - 1]!;
