@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { MAX_CLUSTER_CODE_POINTS } from '../../src/text/graphemes.ts';
-import { bytesOfSymbol, SymbolCollector, SymbolReader, UNITS, type Unit } from '../../src/text/symbol-reader.ts';
+import { bytesOfSymbol, SymbolReader, UNITS, type Unit } from '../../src/text/symbol-reader.ts';
+import { SymbolCollector } from '../../src/text/symbols.ts';
 
 /** The symbols of `bytes`, read in pieces of `size` bytes. */
 function symbolsOf(bytes: Uint8Array, unit: Unit, size = 7): string[] {
