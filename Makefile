@@ -2,7 +2,7 @@
 CHARLOOM = node bin/charloom.js
 RUN = runs/demo
 
-.PHONY: help demo test sanitize showcase check fix build bench race quality ablation soak clean
+.PHONY: help demo test sanitize showcase check fix build bench race quality ablation compression soak clean
 
 help:
 	@echo 'make demo      train on a bundled play for about a minute, evaluate, sample'
@@ -15,6 +15,7 @@ help:
 	@echo 'make race      speed against other libraries and the limit of the machine (docs/benchmarks.md)'
 	@echo 'make quality   how good a model the default settings make of a text in 3 and 10 minutes (ARGS=TEXT)'
 	@echo 'make ablation  what each of the default settings is worth on a text (ARGS=TEXT; hours)'
+	@echo 'make compression  a text that a model has not seen, beside xz, zstd and others (ARGS=TEXT; 11 minutes; docs/compression.md)'
 	@echo 'make soak      kills, signals, full disks, damaged files by the thousand; an hour of training (two hours or so)'
 	@echo 'make showcase  what each cell can learn of texts with a known continuation'
 	@echo 'make clean     remove everything that was made'
@@ -69,6 +70,9 @@ quality: build
 
 ablation: build
 	node --import tsx test/bench/ablation.ts $(ARGS)
+
+compression: build
+	node --import tsx test/bench/compression.ts $(ARGS)
 
 soak: build
 	node --import tsx test/soak/kills.ts

@@ -61,42 +61,50 @@ async function compress(path: string, file: string, options: CompressOptions): P
   } finally {
     bar.close();
   }
-  const { characters, unknownCharacters, crossEntropy, stored } = compressed;
-  const charactersPerSecond = characters / ((performance.now() - start) / 1000);
+  const seconds = (performance.now() - start) / 1000;
   await writeBytes(destination, compressed.file);
   const compressedBytes = compressed.file.length;
-  if (unknownCharacters > 0) {
+  const ratio = bytes.length / compressedBytes;
+  const { characters, unknownCharacters, crossEntropy } = compressed.coding ?? {};
+  const bitsPerCharacter = characters ? (8 * compressedBytes) / characters : undefined;
+  if (unknownCharacters) {
     note(
-      `${unknownCharacters} of ${characters} characters are not in the model's vocabulary: each takes two bytes or more`,
+      `${unknownCharacters} of ${characters} characters are not in the model's vocabulary, and take two bytes or more each`,
     );
   }
-  if (stored) note(`${printableLine(name)} is stored as it is: with this model it would become longer`);
-  const ratio = bytes.length / compressedBytes;
-  const bitsPerCharacter = (8 * compressedBytes) / characters;
+  if (!compressed.coding) {
+    note(`${printableLine(name)} is stored as it is: with this model it would become longer`);
+  }
   if (options.json) {
     return printJson({
       bytes: bytes.length,
       compressedBytes,
       ratio,
-      characters,
-      unknownCharacters,
-      bitsPerCharacter,
-      crossEntropy,
-      stored,
-      charactersPerSecond,
+      stored: !compressed.coding,
+      characters: characters ?? null,
+      unknownCharacters: unknownCharacters ?? null,
+      bitsPerCharacter: bitsPerCharacter ?? null,
+      crossEntropy: crossEntropy ?? null,
+      charactersPerSecond: characters === undefined ? null : characters / seconds,
       step,
       engine: engine.description.name,
     });
   }
-  const sizes = `${bytes.length} bytes to ${compressedBytes}, ${ratio.toFixed(2)} times smaller`;
+  const share = bytes.length > 0 ? `, ${((100 * compressedBytes) / bytes.length).toFixed(1)}% of it` : '';
+  const sizes = `${bytes.length} bytes to ${compressedBytes}${share}`;
   if (destination === undefined) return note(sizes);
   return print(
     pairs([
       ['file', printableLine(destination)],
       ['size', sizes],
-      ['bits per character', characters > 0 ? bitsPerCharacter.toFixed(4) : '-'],
-      ['the model claims', characters > 1 ? (crossEntropy / Math.LN2).toFixed(4) : '-'],
-      ['speed', `${count(charactersPerSecond)} characters/s on ${engine.description.name}`],
+      ['bits per character', bitsPerCharacter?.toFixed(4) ?? '-'],
+      ['claimed by the model', crossEntropy ? (crossEntropy / Math.LN2).toFixed(4) : '-'],
+      [
+        'speed',
+        characters === undefined
+          ? '-'
+          : `${count(characters / seconds)} characters/s on ${engine.description.name}`,
+      ],
     ]),
   );
 }

@@ -39,7 +39,7 @@ async function decompress(path: string, file: string, options: CompressOptions):
 
   let bar: ProgressBar | undefined;
   const start = performance.now();
-  let restored: { bytes: Uint8Array; characters: number };
+  let restored: { bytes: Uint8Array; characters?: number };
   try {
     restored = await new Compressor(engine, model, run.vocabulary).decompress(input.bytes, input.name, {
       onProgress: (done, total) => {
@@ -52,26 +52,30 @@ async function decompress(path: string, file: string, options: CompressOptions):
     bar?.close();
   }
   const { bytes, characters } = restored;
-  const charactersPerSecond = characters / ((performance.now() - start) / 1000);
+  const charactersPerSecond = characters && characters / ((performance.now() - start) / 1000);
   await writeBytes(destination, bytes);
   const compressedBytes = input.bytes.length;
   if (options.json) {
-    const { name } = engine.description;
-    const figures = {
+    return printJson({
       bytes: bytes.length,
       compressedBytes,
       ratio: bytes.length / compressedBytes,
-      characters,
-    };
-    return printJson({ ...figures, charactersPerSecond, step, engine: name });
+      characters: characters ?? null,
+      charactersPerSecond: charactersPerSecond ?? null,
+      step,
+      engine: engine.description.name,
+    });
   }
   const sizes = `${compressedBytes} bytes to ${bytes.length}`;
   if (destination === undefined) return note(sizes);
+  const speed = charactersPerSecond
+    ? `${count(charactersPerSecond)} characters/s on ${engine.description.name}`
+    : '-';
   return print(
     pairs([
       ['file', printableLine(destination)],
       ['size', sizes],
-      ['speed', `${count(charactersPerSecond)} characters/s on ${engine.description.name}`],
+      ['speed', speed],
     ]),
   );
 }

@@ -27,6 +27,11 @@ export class ArithmeticEncoder {
   #low = 0;
   #range = WHOLE;
 
+  /** Bytes so far; there will be no fewer. */
+  get length(): number {
+    return this.#out.length;
+  }
+
   /** Encodes a symbol that has the part [start, start + size) of [0, total), size ≥ 1, total ≤ MAX_TOTAL. */
   encode(start: number, size: number, total: number): void {
     const unit = Math.floor(this.#range / total);

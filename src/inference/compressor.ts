@@ -43,13 +43,14 @@ export interface CompressionOptions {
 export interface Compressed {
   /** The compressed file. */
   readonly file: Uint8Array;
-  /** Whether the text itself is in it, because the model would have made it longer. */
-  readonly stored: boolean;
-  /** Symbols of the text, and how many of them the vocabulary lacks. */
-  readonly characters: number;
-  readonly unknownCharacters: number;
-  /** Mean −ln p of all symbols but the first, as `Evaluator` has it, nats; NaN for fewer than two symbols. */
-  readonly crossEntropy: number;
+  /** What the model saw; undefined where the text itself is in the file, because the model would have made it longer. */
+  readonly coding?: {
+    /** Symbols of the text, and how many of them the vocabulary lacks. */
+    readonly characters: number;
+    readonly unknownCharacters: number;
+    /** Mean −ln p of all symbols but the first, as `Evaluator` has it, nats; NaN for fewer than two symbols. */
+    readonly crossEntropy: number;
+  };
 }
 
 /** Compresses and decompresses with one model, whose weights are read where they lie. */
@@ -88,6 +89,7 @@ export class Compressor {
       if (length % CHECK_INTERVAL === 0) {
         options.signal?.throwIfAborted();
         options.onProgress?.(end, bytes.length);
+        if (encoder.length > bytes.length) break; // stored, whatever comes
       }
       const id = this.#vocabulary.idOf(symbol);
       if (length === 0) {
@@ -105,22 +107,18 @@ export class Compressor {
       length++;
     }
     const body = encoder.finish();
-    const stored = body.length > bytes.length;
-    const file = formatCompressedFile({
-      method: stored ? 'stored' : 'model',
-      model,
-      predictions,
-      step,
-      length: stored ? bytes.length : length,
-      text: digestOf(TEXT_DIGEST_BYTES, bytes),
-      body: stored ? bytes : body,
-    });
-    const crossEntropy = loss / (length - 1);
-    return { file, stored, characters: length, unknownCharacters, crossEntropy };
+    const rest = { model, predictions, step, text: digestOf(TEXT_DIGEST_BYTES, bytes) };
+    if (body.length > bytes.length) {
+      return { file: formatCompressedFile({ ...rest, method: 'stored', length: bytes.length, body: bytes }) };
+    }
+    return {
+      file: formatCompressedFile({ ...rest, method: 'model', length, body }),
+      coding: { characters: length, unknownCharacters, crossEntropy: loss / (length - 1) },
+    };
   }
 
   /**
-   * The bytes that `compress` was given.
+   * The bytes that `compress` was given, and how many symbols they were, where the model has decoded them.
    * @param name of the file, for error messages
    * @throws CharloomError BAD_DATA if the file is damaged, or was made with another model
    */
@@ -128,14 +126,14 @@ export class Compressor {
     content: Uint8Array,
     name: string,
     options: CompressionOptions = {},
-  ): Promise<{ bytes: Uint8Array; characters: number }> {
+  ): Promise<{ bytes: Uint8Array; characters?: number }> {
     const file = parseCompressedFile(content, name);
     await this.#requireSameModel(file, name);
     const bytes = file.method === 'stored' ? file.body : await this.#decode(file, name, options);
     if (digestOf(TEXT_DIGEST_BYTES, bytes) !== file.text) {
       throw new CharloomError('BAD_DATA', `${name} is damaged: what comes out is not what was compressed`);
     }
-    return { bytes, characters: file.length };
+    return file.method === 'stored' ? { bytes } : { bytes, characters: file.length };
   }
 
   async #decode(
