@@ -2,7 +2,7 @@
 CHARLOOM = node bin/charloom.js
 RUN = runs/demo
 
-.PHONY: help demo test sanitize showcase check fix build bench race quality ablation compression soak clean
+.PHONY: help demo test sanitize showcase gradients check fix build bench race quality ablation compression soak clean
 
 help:
 	@echo 'make demo      train on a bundled play for about a minute, evaluate, sample'
@@ -18,6 +18,7 @@ help:
 	@echo 'make compression  a text that a model has not seen, beside xz, zstd and others (ARGS=TEXT; 11 minutes; docs/compression.md)'
 	@echo 'make soak      kills, signals, full disks, damaged files by the thousand; an hour of training (two hours or so)'
 	@echo 'make showcase  what each cell can learn of texts with a known continuation'
+	@echo 'make gradients the figure of gradients over time, docs/gradients.svg'
 	@echo 'make clean     remove everything that was made'
 
 # Everything that is installed or compiled follows from these files.
@@ -56,6 +57,12 @@ build: node_modules/.installed
 
 showcase: node_modules/.installed
 	node --import tsx test/showcase/structured-text.ts
+
+# On simd, whose bits are the same everywhere: so is the figure.
+gradients: node_modules/.installed
+	rm -rf runs/gradients
+	$(CHARLOOM) train corpora/lighthouse.txt --preset tiny --minutes 0 --steps 1000 --device simd --out runs/gradients
+	$(CHARLOOM) gradients runs/gradients --device simd --svg docs/gradients.svg
 
 bench: node_modules/.installed
 	node --import tsx test/bench/simd-matmul.ts

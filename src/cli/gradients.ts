@@ -134,7 +134,7 @@ async function gradients(
   const size = `${config.layers} x ${config.hidden}`;
   const panels = panelsOf(networks);
   if (options.svg !== undefined) {
-    const subtitle = `Networks of ${size} units, new${opened ? ' and trained' : ''}; ${windows} windows of ${source}`;
+    const subtitle = `‖∂L(t)/∂h(t−k)‖ over k. ${opened ? 'Trained and new' : 'New'} networks of ${size}; ${windows} windows of ${source}.`;
     await writeDocument(options.svg, gradientFigure(panels, subtitle));
   }
   if (options.json) {
@@ -247,10 +247,10 @@ function plots(panels: readonly FlowPanel[]): [string[][], number] {
         title: `${' '.repeat(7)}${name}`,
         along: 'steps back',
         range,
-        curves: curves.map(({ label, trained: isTrained, norms, layer }, i) => ({
+        curves: curves.map(({ label, norms }, i) => ({
           label: label.replace('gain ', 'x').replace('trained, layer ', 'layer '),
           values: norms.median,
-          paint: paints[(isTrained ? 2 + layer : i % 3) % paints.length]!,
+          paint: paints[i % paints.length]!,
         })),
         columns: width,
         rows: PLOT_ROWS,

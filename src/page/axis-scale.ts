@@ -104,9 +104,10 @@ function inLogs(low: number, high: number, ticks: readonly number[]): Scale {
     value: (fraction) => low * Math.exp(fraction * range),
     format: (tick) => {
       const exponent = Math.floor(Math.log10(tick) + 1e-9);
-      return exponent >= -3 && exponent <= 5
-        ? plain(tick, Math.max(0, -exponent))
-        : scientific(tick, exponent);
+      // Where there are many powers, all are written as such.
+      const [least, most] = high / low > 1e8 ? [0, 0] : [-3, 5];
+      if (exponent < least || exponent > most) return scientific(tick, exponent);
+      return plain(tick, Math.max(0, -exponent));
     },
   };
 }

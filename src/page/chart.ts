@@ -85,7 +85,7 @@ export function layoutOf(chart: Chart): Layout {
     ticks,
     false,
   );
-  const x = axisScale(chart.x, [...series.map(({ x }) => x)], Math.max(2, Math.floor(width / 90)), true);
+  const x = axisScale(chart.x, [...series.map(({ x }) => x)], Math.max(2, Math.floor(width / 75)), true);
   const widest = Math.max(...y.ticks.map((tick) => textWidth(y.format(tick))));
   const left = Math.ceil(widest) + 30;
   const right = width - 14;
@@ -115,10 +115,10 @@ function axisScale(axis: Axis, lists: readonly (readonly number[])[], count: num
 
 function legendRows(series: readonly Series[], room: number): { series: number; at: number }[][] {
   const rows: { series: number; at: number }[][] = [];
-  let at = Number.POSITIVE_INFINITY;
+  let at = 0;
   for (const [i, { name }] of series.entries()) {
     const width = LEGEND_SAMPLE + textWidth(shortened(name)) + LEGEND_GAP;
-    if (at + width > room + LEGEND_GAP) {
+    if (rows.length === 0 || at + width > room + LEGEND_GAP) {
       rows.push([]);
       at = 0;
     }
@@ -269,6 +269,13 @@ function bandOf({ x, band }: Series, look: string, place: Place): Content {
     return `M${lower.join(' ')} ${upper.join(' ')}Z`;
   });
   return path.length > 0 ? html`<path class="band ${look}" d="${path.join('')}"/>\n` : undefined;
+}
+
+/** The legend of curves that several charts have in common: one line from `x` on, at the height `y`. */
+export function legendLine(series: readonly Series[], x: number, y: number): Html {
+  const looks = looksOf(series);
+  const [row] = legendRows(series, Number.POSITIVE_INFINITY);
+  return html`<g class="chart">${row?.map(({ series: i, at }) => legendEntry(series[i]!, looks[i]!, x + at, y))}</g>`;
 }
 
 function legendEntry({ name, points }: Series, look: string, at: number, y: number): Html {

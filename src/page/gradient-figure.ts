@@ -1,12 +1,12 @@
 /** The figure of gradients over time lags: one panel for each cell, all with the same axes, as an SVG file of its own. */
 import type { FlowCurve, FlowPanel } from '../analysis/gradient-comparison.ts';
-import { type Chart, lineChart } from './chart.ts';
+import { type Chart, legendLine, lineChart, type Series } from './chart.ts';
 import { html } from './html.ts';
 import { styleOf } from './page.ts';
 
 const PANEL = { width: 400, height: 250 };
-const HEAD = 58;
-const FOOT = 26;
+const HEAD = 86;
+const FOOT = 30;
 /** Norms beyond these are cut off: the rest would have no room. */
 const RANGE = { low: 1e-20, high: 1e20 };
 
@@ -32,6 +32,7 @@ export function gradientFigure(panels: readonly FlowPanel[], subtitle: string): 
 <rect class="ground" width="${width}" height="${height}" rx="6"/>
 <text class="figure" x="16" y="26">${title}</text>
 <text class="note" x="16" y="46">${subtitle}</text>
+${legendLine(legendOf(panels), 16, 68)}
 ${panels.map(
   (
     panel,
@@ -40,7 +41,7 @@ ${panels.map(
 ${lineChart(chartOf(panel, range))}
 </g>
 `,
-)}<text class="note" x="16" y="${height - 10}">Lines: medians over windows of the text; bands: the middle half. Gain: factor of the orthogonal initial recurrent weights.</text>
+)}<text class="note" x="16" y="${height - 10}">Lines: medians; bands: the middle half of the windows. Gain: factor of the orthogonal initial W_hh.</text>
 </svg>
 `.markup;
 }
@@ -49,23 +50,22 @@ function chartOf({ name, curves }: FlowPanel, range: readonly [number, number]):
   return {
     title: name,
     heading: true,
-    legend: true,
+    legend: false,
     x: { label: 'steps back, k' },
-    y: { label: '‖∂L/∂h at t−k‖ / ‖∂L/∂h at t‖', scale: 'log', range },
-    series: curves.map(({ label, norms: { lower, median, upper } }, i) => ({
-      name: label,
-      x: median.map((_, k) => k),
-      y: median,
-      band: { lower, upper },
-      look: lookOf(curves[i]!, i),
-    })),
+    y: { label: 'norm, k = 0 is 1', scale: 'log', range },
+    series: curves.map(seriesOf),
     ...PANEL,
   };
 }
 
-/** What is trained looks the same whatever gains it stands beside. */
-function lookOf({ trained, layer }: FlowCurve, i: number): number {
-  return trained ? 2 + layer : i % 3;
+function seriesOf({ label, norms: { lower, median, upper } }: FlowCurve): Series {
+  return { name: label, x: median.map((_, k) => k), y: median, band: { lower, upper } };
+}
+
+/** Every label once: all panels have the same gains first, and one has what was trained after them. */
+function legendOf(panels: readonly FlowPanel[]): Series[] {
+  const longest = panels.reduce((most, panel) => (panel.curves.length > most.curves.length ? panel : most));
+  return longest.curves.map(seriesOf);
 }
 
 /** The range of all medians, in whole powers of ten; 1 is in it. */
