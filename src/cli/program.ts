@@ -10,6 +10,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   sample: async () => (await import('./sample.ts')).sampleCommand(),
   eval: async () => (await import('./eval.ts')).evalCommand(),
   surprise: async () => (await import('./surprise.ts')).surpriseCommand(),
+  neurons: async () => (await import('./neurons.ts')).neuronsCommand(),
   gradients: async () => (await import('./gradients.ts')).gradientsCommand(),
   report: async () => (await import('./report.ts')).reportCommand(),
   play: async () => (await import('./play.ts')).playCommand(),

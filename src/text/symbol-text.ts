@@ -5,8 +5,9 @@ import type { Unit } from './symbol-reader.ts';
 /** The symbols of a text, also those that the vocabulary of a model lacks. It can be read at any place. */
 export class SymbolText {
   readonly unit: Unit;
+  /** All distinct symbols of the whole reading. */
+  readonly symbols: readonly string[];
   readonly #ids: IdSequence;
-  readonly #symbols: readonly string[];
 
   /**
    * @param ids of a text that was read, or of a part of it
@@ -15,11 +16,16 @@ export class SymbolText {
   constructor(unit: Unit, ids: IdSequence, symbols: readonly string[]) {
     this.unit = unit;
     this.#ids = ids.unmapped();
-    this.#symbols = symbols;
+    this.symbols = symbols;
   }
 
   get length(): number {
     return this.#ids.length;
+  }
+
+  /** Which of `symbols` the text has from `start` on: as many as `out` holds. @throws as `read` */
+  readIndices(start: number, out: Int32Array): void {
+    this.#ids.read(start, out);
   }
 
   /**
@@ -29,7 +35,7 @@ export class SymbolText {
   read(start: number, end: number): string[] {
     const ids = new Int32Array(end - start);
     this.#ids.read(start, ids);
-    return Array.from(ids, (id) => this.#symbols[id]!);
+    return Array.from(ids, (id) => this.symbols[id]!);
   }
 
   /** The same as text; of bytes that are not UTF-8, U+FFFD. @throws as `read` */
@@ -43,7 +49,7 @@ export class SymbolText {
 
   /** The number of the line, from 1 on, in which each of these places lies. @throws CharloomError as `read` */
   lines(places: readonly number[]): number[] {
-    const ends = Uint8Array.from(this.#symbols, (symbol) => Number(symbol.endsWith('\n')));
+    const ends = Uint8Array.from(this.symbols, (symbol) => Number(symbol.endsWith('\n')));
     const sorted = [...new Set(places)].sort((a, b) => a - b);
     const found = new Map<number, number>();
     let line = 1;

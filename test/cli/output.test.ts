@@ -34,6 +34,7 @@ describe('help', { concurrency: 4 }, () => {
     'sample',
     'eval',
     'surprise',
+    'neurons',
     'gradients',
     'report',
     'play',

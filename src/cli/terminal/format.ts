@@ -54,7 +54,8 @@ export function progress(
   ];
 }
 
-const BARS = '▁▂▃▄▅▆▇█';
+/** From the lowest to the highest. */
+export const BARS = '▁▂▃▄▅▆▇█';
 
 /** The values as a line of bars, at most `width` of them (means of neighbours), scaled to their own range. */
 export function sparkline(values: readonly number[], width: number): string {

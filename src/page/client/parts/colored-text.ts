@@ -37,8 +37,8 @@ export class ColoredText {
   readonly #blocks: readonly HTMLElement[];
   readonly #highlights: readonly Highlight[];
   readonly #cursor = new Highlight();
-  /** Of blocks near what one sees: the ranges that colour them, once they are made. */
-  readonly #near = new Map<number, readonly (readonly [Highlight, StaticRange])[] | undefined>();
+  /** Of blocks near what one sees: the ranges that colour them, as far as they are made. */
+  readonly #near = new Map<number, [Highlight, StaticRange][]>();
   #place = 0;
   /** Counts moves: of two that wait for their blocks the later one counts. */
   #moves = 0;
@@ -104,11 +104,12 @@ export class ColoredText {
 
   async #color(block: number): Promise<void> {
     if (this.#near.has(block)) return;
-    this.#near.set(block, undefined);
-    const { lengths, levels } = await this.#options.load(block);
-    if (!this.#near.has(block) || this.#near.get(block)) return;
-    const node = this.#blocks[block]!.firstChild!;
     const ranges: [Highlight, StaticRange][] = [];
+    this.#near.set(block, ranges);
+    const { lengths, levels } = await this.#options.load(block);
+    // Meanwhile it may have been forgotten, and begun anew.
+    if (this.#near.get(block) !== ranges) return;
+    const node = this.#blocks[block]!.firstChild!;
     let start = 0;
     for (let i = 0; i < levels.length; ) {
       const level = levels[i]!;
@@ -122,7 +123,6 @@ export class ColoredText {
       }
       start = end;
     }
-    this.#near.set(block, ranges);
   }
 
   #forget(block: number): void {
