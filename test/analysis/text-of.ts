@@ -1,7 +1,7 @@
 /** Texts for analyses, without files. */
 import { IdSequence } from '../../src/text/id-sequence.ts';
+import type { Unit } from '../../src/text/symbol-reader.ts';
 import { SymbolText } from '../../src/text/symbol-text.ts';
-import type { Unit } from '../../src/text/symbols.ts';
 
 /** The symbols as a text that was read. */
 export function textOf(symbols: Iterable<string>, unit: Unit = 'character'): SymbolText {
