@@ -15,6 +15,8 @@ export interface EvaluationText {
   /** See `ReadText` of text/corpus.ts. */
   readonly symbols: readonly string[];
   readonly unknownCharacters: number;
+  /** The training part of the run's text, if this is another part of it. */
+  readonly training?: IdSequence;
   /** Which text it is, in words. */
   readonly source: string;
   /** The text cannot be read any more. */
@@ -79,6 +81,7 @@ async function readPart(run: Run, split: 'validation' | 'test'): Promise<Evaluat
   );
   return {
     ids: corpus[split],
+    training: corpus.train,
     symbols,
     unknownCharacters: corpus.unknownCharacters[split],
     source: `${split} part of ${run.config.files.map(({ name }) => name).join(' ')}`,
