@@ -82,7 +82,7 @@ function run(network: Network): void {
   function figures(): string {
     const { given, written, unknown } = writer;
     return [
-      ...(doing === 'reading' && !writer.has(prompt.value)
+      ...(doing !== 'nothing' && !writer.has(prompt.value)
         ? [`reading: ${count(given.characters)} of ${count(prompt.value.length)} characters`]
         : [tally(given, 'given')]),
       ...(unknown > 0 ? [`${count(unknown)} of them unknown to the network`] : []),
@@ -107,20 +107,25 @@ function run(network: Network): void {
     current.abort();
     current = new AbortController();
     const { signal } = current;
+    doing = what;
+    element('problem').hidden = true;
+    label();
     last = last.then(async () => {
-      if (signal.aborted) return;
-      doing = what;
-      element('problem').hidden = true;
-      label();
       try {
-        await work(signal);
+        if (!signal.aborted) await work(signal);
       } catch (error) {
         complain(error);
       }
+      show();
+      if (signal !== current.signal) return;
       doing = 'nothing';
       label();
-      show();
     });
+  }
+
+  function stop(): void {
+    current.abort();
+    say('Stopped.');
   }
 
   function label(): void {
@@ -160,7 +165,7 @@ function run(network: Network): void {
 
   let typing: ReturnType<typeof setTimeout> | undefined;
   const startOrStop = (): void => {
-    if (doing === 'writing') current.abort();
+    if (doing === 'writing') stop();
     else begin('writing', write);
   };
   writeButton.addEventListener('click', startOrStop);
@@ -176,7 +181,7 @@ function run(network: Network): void {
   });
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) startOrStop();
-    else if (event.key === 'Escape' && doing === 'writing') current.abort();
+    else if (event.key === 'Escape' && doing === 'writing') stop();
     else return;
     event.preventDefault();
   });
