@@ -111,7 +111,7 @@ function settings(symbols: number): Html {
   ): Html => html`
   <label for="${id}">${label}</label><output id="${id}-value" for="${id}"></output>
   <input type="range" id="${id}" min="${range[0]}" max="${range[1]}" step="${range[2]}" value="${range[3]}" aria-describedby="${id}-help">
-  <p id="${id}-help" class="quiet small">${help}</p>`;
+  <p id="${id}-help" class="help quiet small">${help}</p>`;
   const field = (id: string, label: string, max: number, value: number, min = 0): Html =>
     html`<label for="${id}">${label}</label><input type="number" id="${id}" min="${min}" max="${max}" value="${value}">`;
   return html`<section id="settings" aria-labelledby="how">
@@ -123,13 +123,15 @@ function settings(symbols: number): Html {
     ${field('length', 'Length', 1_000_000, 500, 1)}
     ${field('seed', 'Seed', 2 ** 32 - 1, 0)}
   </div>
-  <p class="quiet small">With the same seed, beginning and settings it writes the same text, here and as <code>charloom sample</code>.</p>
+  <p class="help quiet small">With the same seed, beginning and settings it writes the same text, here and as <code>charloom sample</code>.</p>
   <label class="check"><input type="checkbox" id="fresh" checked> another seed when it starts over</label>
   <details>
     <summary>More</summary>
+    <div class="more">
     ${slider('min-p', 'Min-p', [0, 0.5, 0.01, 0], 'Nothing less than this share of the likeliest.')}
     <div class="fields">${field('top-k', 'Top-k (0: all)', symbols, 0)}</div>
-    <p class="quiet small">Ctrl+Enter writes and stops, Escape stops.</p>
+    <p class="help quiet small">Ctrl+Enter writes and stops, Escape stops.</p>
+    </div>
   </details>
 </section>`;
 }

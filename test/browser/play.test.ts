@@ -345,6 +345,13 @@ describe('the page', { skip: noBrowser }, () => {
       await page.getByText('More', { exact: true }).click();
       await page.getByLabel('one neuron').check();
       assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 360);
+      const seen = await page.evaluate(`
+        const paper = document.querySelector('#paper');
+        paper.scrollIntoView();
+        const { left, bottom } = paper.getBoundingClientRect();
+        document.elementFromPoint(left + 25, bottom - 20).closest('#paper div')?.textContent ?? '';
+      `);
+      assert.ok(String(seen).length > 0, 'the end of the text is not seen');
       const poor = await page.evaluate(readFileSync(new URL('./contrast.js', import.meta.url), 'utf8'));
       assert.deepEqual(poor, []);
       await page.context().close();

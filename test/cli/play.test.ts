@@ -1,6 +1,6 @@
 /** `charloom play` and `charloom export` without a browser: who gets the page, and what goes wrong how. */
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -192,5 +192,14 @@ describe('charloom export', { concurrency: 3 }, () => {
     assert.match(nothing.stderr, /--html FILE.*\nhint: charloom export run --html model\.html\n$/);
     assert.equal((await charloom(['export', 'run', '--html', 'no/where.html'], { cwd })).status, 73);
     assert.equal((await charloom(['export', 'nowhere', '--html', 'x.html'], { cwd })).status, 66);
+    cpSync(join(cwd, 'run'), join(cwd, 'huge'), { recursive: true });
+    const config = readFileSync(join(cwd, 'run', 'config.json'), 'utf8');
+    writeFileSync(join(cwd, 'huge', 'config.json'), config.replace('"hidden": 8', '"hidden": 8192'));
+    const huge = await charloom(['export', 'huge', '--html', 'x.html'], { cwd });
+    assert.equal(huge.status, 2);
+    assert.match(
+      huge.stderr,
+      /^error: huge: a model of 80\d\.\d MB is too large for a page, which holds 350\.0 MB at most\n/,
+    );
   });
 });

@@ -44,7 +44,9 @@ export class Bars {
       const p = id === undefined ? 0 : probabilities![id]!;
       // The row keeps its place, so that nothing below it moves.
       row.element.classList.toggle('none', p === 0);
-      row.symbol.textContent = p === 0 ? ' ' : this.#name(id!);
+      const name = p === 0 ? ' ' : this.#name(id!);
+      row.symbol.textContent = name;
+      row.symbol.classList.toggle('long', /^(U\+|0x)/.test(name));
       row.bar.style.transform = `scaleX(${p.toFixed(4)})`;
       row.percent.textContent = p === 0 ? '' : percent(p);
     }
@@ -60,6 +62,8 @@ export class Bars {
     if (this.#vocabulary.unit === 'byte' && !/[!-~]/.test(symbol)) {
       return `0x${symbol.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
     }
+    if (/^\p{Zs}$/u.test(symbol))
+      return `U+${symbol.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
     // A mark stands on something.
     return /^\p{M}/u.test(symbol) ? `◌${symbol}` : visible(symbol);
   }
