@@ -15,6 +15,8 @@ export interface Scale {
 
 export type ScaleKind = 'linear' | 'log';
 
+const LARGEST = 1e150;
+
 /**
  * A scale that holds the finite values among `values` (those above 0, if log), and a little more, so that it ends at ticks.
  * @param count how many ticks, about
@@ -24,7 +26,8 @@ export function scaleOf(values: Iterable<number>, kind: ScaleKind, count = 6, ex
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
   for (const value of values) {
-    if (!Number.isFinite(value) || (kind === 'log' && value <= 0)) continue;
+    // What is close to the end of the numbers has no room around it.
+    if (!(Math.abs(value) <= LARGEST) || (kind === 'log' && value < 1 / LARGEST)) continue;
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
@@ -34,16 +37,20 @@ export function scaleOf(values: Iterable<number>, kind: ScaleKind, count = 6, ex
 
 function linearScale(least: number, most: number, count: number, exact: boolean): Scale {
   let [low, high] = [least, most];
-  if (low === high) {
-    const room = Math.abs(low) / 10 || 1;
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  // Values that differ by their last digits only are as good as one.
+  if (high - low <= Math.max(size * 1e-9, 1 / LARGEST)) {
+    const room = size > 10 / LARGEST ? size / 10 : 1;
     [low, high] = [low - room, high + room];
   }
   const step = niceStep((high - low) / count);
   // Whole numbers of steps: sums of steps would drift.
   let first = Math.floor(low / step + 1e-9);
   let last = Math.ceil(high / step - 1e-9);
-  if (exact) [first, last] = [Math.ceil(low / step - 1e-9), Math.floor(high / step + 1e-9)];
-  else [low, high] = [first * step, last * step];
+  if (exact) {
+    [first, last] = [Math.ceil(low / step - 1e-9), Math.floor(high / step + 1e-9)];
+    if (first > last) return linearScale(low, high, 2 * count, exact);
+  } else [low, high] = [first * step, last * step];
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   return {
     low,
