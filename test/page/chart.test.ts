@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type Chart, layoutOf, lineChart } from '../../src/page/chart.ts';
 import { scaleOf } from '../../src/page/axis-scale.ts';
+import { type Chart, layoutOf, lineChart } from '../../src/page/chart.ts';
 
 const chartOf = (changes: Partial<Chart> = {}): Chart => ({
   title: 'Loss',
