@@ -53,8 +53,13 @@ function glyph(symbol: string): string {
     case '\t':
       return '→   ';
     default:
-      return symbol.replace(INVISIBLE, picture);
+      return visible(symbol);
   }
+}
+
+/** A text in which none of its control and format characters acts, nor is invisible, but for `kept`. */
+export function visible(text: string, kept = ''): string {
+  return text.replace(INVISIBLE, (character) => (kept.includes(character) ? character : picture(character)));
 }
 
 function picture(character: string): string {

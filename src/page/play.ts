@@ -2,11 +2,12 @@
 import type { ModelConfig } from '../model/config.ts';
 import { ParameterLayout } from '../model/parameters.ts';
 import { crc32 } from '../text/crc32.ts';
-import { visible } from '../text/visible.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
+import { visible } from './glyphs.ts';
 import { type Html, html } from './html.ts';
 import { renderPage } from './page.ts';
 import type { PlayData } from './play-data.ts';
+import { ACTIVATION_SCALE, BITS_SCALE, BITS_STEPS, type Scale } from './scale.ts';
 
 /** A model, and what there is to say about it. */
 export interface PlayModel {
@@ -85,8 +86,8 @@ function body(model: PlayModel, name: string): Html {
 function colours({ layers, hidden }: ModelConfig): Html {
   const choice = (value: string, label: string, checked = false): Html =>
     html`<label><input type="radio" name="colours" value="${value}"${checked ? html` checked` : ''}> ${label}</label>`;
-  const swatches = (names: readonly string[]): Html =>
-    html`<span class="swatches" aria-hidden="true">${names.map((name) => html`<i class="${name}"></i>`)}</span>`;
+  const swatches = (name: string, { light }: Scale): Html =>
+    html`<span class="swatches" aria-hidden="true">${light.map((_, level) => html`<i class="${name}-${level}"></i>`)}</span>`;
   return html`<fieldset id="colours">
   <legend>Colours</legend>
   ${choice('surprise', 'surprise', true)} ${choice('neuron', 'one neuron')} ${choice('none', 'none')}
@@ -94,9 +95,9 @@ function colours({ layers, hidden }: ModelConfig): Html {
     <label>layer <input type="number" id="layer" min="0" max="${layers - 1}" value="0"></label>
     <label>neuron <input type="number" id="neuron" min="0" max="${hidden - 1}" value="0"></label>
   </span>
-  <p id="surprise-legend" class="quiet small">Expected ${swatches(['s0', 's1', 's2', 's3', 's4', 's5', 's6', 's7', 's8'])} a surprise: 0 to 8 bits and
+  <p id="surprise-legend" class="quiet small">Expected ${swatches('bits', BITS_SCALE)} a surprise: 0 to ${BITS_STEPS.at(-1)!} bits and
   more. A character of n bits had a chance of 1 in 2<sup>n</sup>.</p>
-  <p id="neuron-legend" class="quiet small" hidden>−1 ${swatches(['n4', 'n3', 'n2', 'n1', 'a0', 'p1', 'p2', 'p3', 'p4'])} +1: what this neuron
+  <p id="neuron-legend" class="quiet small" hidden>−1 ${swatches('activation', ACTIVATION_SCALE)} +1: what this neuron
   says after each character.</p>
 </fieldset>`;
 }

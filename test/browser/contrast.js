@@ -15,8 +15,8 @@
   };
   const line = document.createElement('p');
   document.querySelector('#paper').append(line);
-  for (const kind of ['s', 'n', 'p']) {
-    for (let level = 1; level <= 8; level++) {
+  for (const kind of ['bits-', 'activation-']) {
+    for (let level = 0; level <= 10; level++) {
       const span = document.createElement('span');
       span.className = kind + level;
       span.textContent = kind + level;

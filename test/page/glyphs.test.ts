@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Glyphs, nameOf } from '../../src/page/glyphs.ts';
+import { Glyphs, nameOf, visible } from '../../src/page/glyphs.ts';
 import type { Unit } from '../../src/text/symbol-reader.ts';
 
 function shown(unit: Unit, symbols: Iterable<string>): string[] {
@@ -58,5 +58,13 @@ describe('the name of a symbol', () => {
       ['a', '\xe6', '\n'].map((symbol) => nameOf(symbol, 'byte')),
       ['a', '\\xE6', '↵'],
     );
+  });
+});
+
+describe('a text made visible', () => {
+  it('has pictures for control characters, numbers for other invisible ones, and keeps what emoji need', () => {
+    assert.equal(visible('a\0\n\t\x7f\u0085\u202e\u2028b'), 'a␀␊␉␡\\u{85}\\u{202e}\\u{2028}b');
+    assert.equal(visible('a\n\tb', '\n\t'), 'a\n\tb');
+    assert.equal(visible('👩\u200d👧 漢 é'), '👩\u200d👧 漢 é');
   });
 });

@@ -2,8 +2,10 @@
 import { CharloomError } from '../../errors.ts';
 import { Distribution } from '../../inference/distribution.ts';
 import type { PlayData } from '../play-data.ts';
+import { ACTIVATION_SCALE, BITS_SCALE } from '../scale.ts';
 import { Bars } from './parts/bars.ts';
 import { copy } from './parts/clipboard.ts';
+import { adoptColours } from './parts/colours.ts';
 import { pageData } from './parts/data.ts';
 import { type Network, openNetwork } from './parts/network.ts';
 import { Pace } from './parts/pace.ts';
@@ -210,6 +212,8 @@ function tally({ characters, bitsPerCharacter }: Tally, done: string): string {
   return `${count(characters)} ${characters === 1 ? 'character' : 'characters'} ${done}${bits}`;
 }
 
+adoptColours(BITS_SCALE, (level) => `.bits-${level}`);
+adoptColours(ACTIVATION_SCALE, (level) => `.activation-${level}`);
 openNetwork(pageData<PlayData>()).then((network) => {
   run(network);
   say('');

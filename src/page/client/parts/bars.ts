@@ -1,7 +1,7 @@
 /** The likeliest next characters, as bars. */
 
-import { visible } from '../../../text/visible.ts';
 import type { Vocabulary } from '../../../text/vocabulary.ts';
+import { nameOf } from '../../glyphs.ts';
 
 const ROWS = 10;
 
@@ -44,28 +44,13 @@ export class Bars {
       const p = id === undefined ? 0 : probabilities![id]!;
       // The row keeps its place, so that nothing below it moves.
       row.element.classList.toggle('none', p === 0);
-      const name = p === 0 ? ' ' : this.#name(id!);
+      const name = p === 0 ? ' ' : nameOf(this.#vocabulary.symbols[id!]!, this.#vocabulary.unit);
       row.symbol.textContent = name;
-      row.symbol.classList.toggle('long', /^(U\+|0x)/.test(name));
+      row.symbol.classList.toggle('long', /^[\x20-\x7e]{2,}$/.test(name));
       row.bar.style.transform = `scaleX(${p.toFixed(4)})`;
       row.percent.textContent = p === 0 ? '' : percent(p);
     }
     this.#rest.textContent = probabilities ? others(probabilities, ids) : 'Nothing was read yet.';
-  }
-
-  /** A symbol as it can be seen when it stands alone. */
-  #name(id: number): string {
-    const symbol = this.#vocabulary.symbols[id]!;
-    if (symbol === ' ') return '␣';
-    if (symbol === '\n') return '↵';
-    if (symbol === '\t') return '⇥';
-    if (this.#vocabulary.unit === 'byte' && !/[!-~]/.test(symbol)) {
-      return `0x${symbol.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
-    }
-    if (/^\p{Zs}$/u.test(symbol))
-      return `U+${symbol.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
-    // A mark stands on something.
-    return /^\p{M}/u.test(symbol) ? `◌${symbol}` : visible(symbol);
   }
 }
 

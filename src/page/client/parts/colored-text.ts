@@ -4,6 +4,7 @@
  * made where one looks.
  */
 import type { Scale } from '../../scale.ts';
+import { adoptColours } from './colours.ts';
 
 /** What is known of the n symbols of a block of text. */
 export interface Block {
@@ -46,7 +47,7 @@ export class ColoredText {
   constructor(options: ColoredTextOptions) {
     this.#options = options;
     this.#blocks = [...options.element.children] as HTMLElement[];
-    adoptColours(options.scale);
+    adoptColours(options.scale, (level) => `::highlight(level-${level}), .level-${level}`);
     this.#highlights = options.scale.light.map((_, level) => {
       const highlight = new Highlight();
       CSS.highlights.set(`level-${level}`, highlight);
@@ -286,18 +287,4 @@ export class ColoredText {
 
 function rangeOf(node: Node, start: number, end: number): StaticRange {
   return new StaticRange({ startContainer: node, startOffset: start, endContainer: node, endOffset: end });
-}
-
-/** Makes the highlights and classes level-0, level-1, … look like the scale. */
-function adoptColours({ light, dark }: Scale): void {
-  const rules = (swatches: Scale['light']) =>
-    swatches
-      .map(
-        ({ background, text }, level) =>
-          `::highlight(level-${level}), .level-${level} { background-color: ${background}; color: ${text}; }`,
-      )
-      .join('\n');
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(`${rules(light)}\n@media (prefers-color-scheme: dark) {\n${rules(dark)}\n}`);
-  document.adoptedStyleSheets.push(sheet);
 }

@@ -2,7 +2,7 @@
  * The text on the page, each character coloured. It keeps the last ones only, some thousands: browsers become slow where a
  * page has more coloured characters than anybody looks at.
  */
-import { visible } from '../../../text/visible.ts';
+import { visible } from '../../glyphs.ts';
 import type { View } from './writer.ts';
 
 /** Characters of a line after which it is broken all the same: a long paragraph takes long to lay out. */

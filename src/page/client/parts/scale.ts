@@ -1,18 +1,12 @@
-/** From numbers to the names of colours; see `scale.css`. */
+/** The colours of `page/scale.ts` as classes. */
+import { activationLevel, bitsLevel } from '../../scale.ts';
 
-/** The levels of surprise: a level is a bit, the last one is for all that is more. */
-export const SURPRISE_LEVELS = 8;
-
-/** @param bits undefined where there was no prediction */
+/** The class of so many bits; none where there was no prediction. */
 export function surpriseColour(bits: number | undefined): string {
-  return bits === undefined ? '' : `s${Math.min(SURPRISE_LEVELS, Math.floor(bits))}`;
+  return bits === undefined ? '' : `bits-${bitsLevel(bits)}`;
 }
 
-/** The levels of an activation on either side of 0. */
-export const ACTIVATION_LEVELS = 4;
-
-/** @param value from −1 to 1 */
-export function activationColour(value: number): string {
-  const level = Math.min(ACTIVATION_LEVELS, Math.round(Math.abs(value) * ACTIVATION_LEVELS));
-  return level === 0 ? 'a0' : `${value < 0 ? 'n' : 'p'}${level}`;
+/** The class of an activation in [−1, 1]. */
+export function activationColour(activation: number): string {
+  return `activation-${activationLevel(activation)}`;
 }
