@@ -1,6 +1,6 @@
 /**
- * How often the gates of each cell are nearly open or nearly shut: the fractions of time in figure 3 of Karpathy, Johnson & Li
- * 2015, "Visualizing and Understanding Recurrent Networks".
+ * How often the gates of each cell are nearly open or nearly shut: the saturation statistics of Karpathy, Johnson & Li 2015,
+ * "Visualizing and Understanding Recurrent Networks".
  */
 import type { CellName } from '../model/config.ts';
 

@@ -7,10 +7,11 @@ import { CharloomError } from '../errors.ts';
 import { checkFields, integer } from '../fields.ts';
 import { evaluationOf } from '../inference/evaluator.ts';
 import { SurpriseRecord, surprisePage } from '../page/surprise.ts';
-import { PAGE_GUESSES } from '../page/surprise-data.ts';
+import { MOST_NAMES, PAGE_GUESSES } from '../page/surprise-data.ts';
 import { MOST_SYMBOLS } from '../page/text-blocks.ts';
 import type { PartFile } from '../text/part-file.ts';
 import { SymbolText } from '../text/symbol-text.ts';
+import type { Vocabulary } from '../text/vocabulary.ts';
 import {
   type EvaluationText,
   noteUnknown,
@@ -99,7 +100,7 @@ async function run(path: string, files: string[], options: SurpriseOptions): Pro
   };
   try {
     const { html, perCharacter } = options;
-    if (html !== undefined) requireFit(text);
+    if (html !== undefined) requireFit(text, opened.run.vocabulary);
     const files = {
       html: await open(html, '--html'),
       perCharacter: await open(perCharacter, '--per-character'),
@@ -111,8 +112,15 @@ async function run(path: string, files: string[], options: SurpriseOptions): Pro
   }
 }
 
-/** @throws CharloomError USAGE if the text is too long for a page */
-function requireFit({ ids, source }: EvaluationText): void {
+/** @throws CharloomError USAGE if the text is too long for a page, or the vocabulary too large */
+function requireFit({ ids, source }: EvaluationText, { size }: Vocabulary): void {
+  if (size > MOST_NAMES) {
+    throw new CharloomError(
+      'USAGE',
+      `--html: the model knows ${size} symbols, a page can name ${MOST_NAMES}`,
+      '--per-character has no such limit',
+    );
+  }
   if (ids.length <= MOST_SYMBOLS) return;
   throw new CharloomError(
     'USAGE',

@@ -108,6 +108,6 @@ ${rare.length > 0 ? html`<p class="quiet">Too rare in this text, or nearly every
 function gates(saturation: readonly GateSaturation[]): Html | undefined {
   if (saturation.length === 0) return undefined;
   return html`<h2>Gates</h2>
-<p>Each point is a cell: the fraction of time at which its gate is left-saturated (below 0.1) and right-saturated (above 0.9), as in figure 3 of Karpathy, Johnson & Li 2015, “Visualizing and Understanding Recurrent Networks”. A forget gate (LSTM) or update gate (GRU) far to the top keeps what the cell holds nearly always; far to the right, the cell is nearly feed-forward.</p>
+<p>Each point is a cell: the fraction of time at which its gate is left-saturated (below 0.1) and right-saturated (above 0.9), as in the saturation plots of Karpathy, Johnson & Li 2015, “Visualizing and Understanding Recurrent Networks”. A forget gate (LSTM) or update gate (GRU) far to the top keeps what the cell holds nearly always; far to the right, the cell is nearly feed-forward.</p>
 <div class="plots">${saturation.map(saturationPlot)}</div>`;
 }

@@ -1,10 +1,10 @@
-/** Gates as points: how often each is nearly shut and nearly open (figure 3 of Karpathy, Johnson & Li 2015). */
+/** Gates as points: how often each is nearly shut and nearly open (the saturation plots of Karpathy, Johnson & Li 2015). */
 import type { GateSaturation } from '../analysis/gates.ts';
 import { type Html, html } from './html.ts';
 
 /** Of the square in which the points are, and around it, in units of the drawing. */
 const SIDE = 200;
-const LEFT = 34;
+const LEFT = 44;
 const TOP = 8;
 const BOTTOM = 36;
 

@@ -3,6 +3,9 @@
 /** Guesses that the page tells of every symbol. */
 export const PAGE_GUESSES = 5;
 
+/** Symbols of a vocabulary that the page can name: ids have 16 bits in it. */
+export const MOST_NAMES = 0x10000;
+
 /** Bits are kept in hundredths; the upper bit of their 16 says that the symbol is not in the vocabulary. */
 export const UNKNOWN_FLAG = 0x8000;
 /** Of the first symbol, which is not predicted. */

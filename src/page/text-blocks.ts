@@ -9,7 +9,7 @@ import { type Html, html } from './html.ts';
 
 /** Symbols of a block: at least half of so many, up to the end of a line; else exactly so many. */
 const BLOCK = 4096;
-/** Bytes per block in base64 and symbols in a page add up; beyond that no browser is of use. */
+/** Symbols of a page: with more, a browser has tens of megabytes to read before anything is there. */
 export const MOST_SYMBOLS = 4_000_000;
 
 /** Consecutive symbols of a text. */
