@@ -210,7 +210,7 @@ async function measure(
   { lags, windows, gain: gains, device, threads }: GradientsOptions,
 ): Promise<MeasuredNetwork[]> {
   const count = COMPARED_CELLS * gains.length + (opened ? 1 : 0);
-  const bar = new ProgressBar('going back', count, (networks) => `${Math.floor(networks)} networks`);
+  const bar = new ProgressBar('measuring networks', count, (networks) => networks.toFixed(1));
   const networks: MeasuredNetwork[] = [];
   const options = {
     ...{ lags, windows, signal: interruption.signal },

@@ -89,7 +89,9 @@ class Plot {
     const figures = this.#chart.series.flatMap((series) => {
       const i = nearest(series.x, value);
       const y = i === undefined ? undefined : series.y[i];
-      return typeof y === 'number' ? [`${series.name} ${short(y)}${spread(series.band, i!, y)}`] : [];
+      if (typeof y !== 'number') return [];
+      const elsewhere = series.x[i!] === value ? '' : ` at ${short(series.x[i!]!)}`;
+      return [`${series.name} ${short(y)}${spread(series.band, i!, y)}${elsewhere}`];
     });
     const unit = choice.against === 'steps' ? 'step' : 'minute';
     this.#readout.textContent = `${unit} ${short(value)}: ${figures.join(', ')}`;
@@ -141,7 +143,8 @@ new ResizeObserver(() => {
   const width = document.querySelector('main')!.clientWidth;
   if (width === drawnWidth) return;
   drawnWidth = width;
-  drawAll();
+  // Not at once: what is drawn changes the sizes that are observed.
+  requestAnimationFrame(drawAll);
 }).observe(document.body);
 
 for (const samples of document.querySelectorAll<HTMLElement>('.samples')) {
