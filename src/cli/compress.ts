@@ -1,10 +1,12 @@
 /** `charloom compress`: a text in as many bits as the model finds it surprising. */
 import { Command } from 'commander';
+import { CharloomError } from '../errors.ts';
 import { type Compressed, Compressor } from '../inference/compressor.ts';
-import { findDestination, readBytes, writeBytes } from './binary-files.ts';
 import { examples } from './help.ts';
 import { openModel } from './open-model.ts';
 import { checkpointOption, threadsOption } from './options.ts';
+import { type Output, openOutput, STDOUT } from './output-file.ts';
+import { readBytes } from './read-bytes.ts';
 import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
 import { bytes as amount, count, pairs } from './terminal/format.ts';
@@ -46,7 +48,35 @@ export function compressCommand(): Command {
 }
 
 async function compress(path: string, file: string, options: CompressOptions): Promise<void> {
-  const destination = await findDestination(options);
+  const output = await openDestination(options);
+  try {
+    await compressTo(output, path, file, options);
+  } finally {
+    await output.discard();
+  }
+}
+
+/**
+ * Where bytes go.
+ * @throws CharloomError USAGE if that would be a terminal, or among JSON; as `openOutput`
+ */
+export function openDestination({ output = STDOUT, json }: CompressOptions): Promise<Output> {
+  if (output === STDOUT && (process.stdout.isTTY || json)) {
+    throw new CharloomError(
+      'USAGE',
+      json ? '--json prints on standard output' : 'standard output is a terminal',
+      'give a file with -o FILE',
+    );
+  }
+  return openOutput(output, '--output', { stdout: true });
+}
+
+async function compressTo(
+  output: Output,
+  path: string,
+  file: string,
+  options: CompressOptions,
+): Promise<void> {
   const { bytes, name } = await readBytes(file);
   const { run, step, model, engine } = await openModel(path, { ...options, device: COMPRESSION_DEVICE });
 
@@ -62,7 +92,8 @@ async function compress(path: string, file: string, options: CompressOptions): P
     bar.close();
   }
   const seconds = (performance.now() - start) / 1000;
-  await writeBytes(destination, compressed.file);
+  await output.write(compressed.file);
+  await output.finish();
   const compressedBytes = compressed.file.length;
   const ratio = bytes.length / compressedBytes;
   const { characters, unknownCharacters, crossEntropy } = compressed.coding ?? {};
@@ -92,10 +123,10 @@ async function compress(path: string, file: string, options: CompressOptions): P
   }
   const share = bytes.length > 0 ? `, ${((100 * compressedBytes) / bytes.length).toFixed(1)}% of it` : '';
   const sizes = `${bytes.length} bytes to ${compressedBytes}${share}`;
-  if (destination === undefined) return note(sizes);
+  if ((options.output ?? STDOUT) === STDOUT) return note(sizes);
   return print(
     pairs([
-      ['file', printableLine(destination)],
+      ['file', printableLine(options.output!)],
       ['size', sizes],
       ['bits per character', bitsPerCharacter?.toFixed(4) ?? '-'],
       ['claimed by the model', crossEntropy ? (crossEntropy / Math.LN2).toFixed(4) : '-'],

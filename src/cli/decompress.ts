@@ -1,11 +1,12 @@
 /** `charloom decompress`: the file that `compress` was given, or none. */
 import { Command } from 'commander';
 import { Compressor } from '../inference/compressor.ts';
-import { findDestination, readBytes, writeBytes } from './binary-files.ts';
-import { COMPRESSION_DEVICE, type CompressOptions } from './compress.ts';
+import { COMPRESSION_DEVICE, type CompressOptions, openDestination } from './compress.ts';
 import { examples } from './help.ts';
 import { openModel } from './open-model.ts';
 import { checkpointOption, threadsOption } from './options.ts';
+import { type Output, STDOUT } from './output-file.ts';
+import { readBytes } from './read-bytes.ts';
 import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
 import { count, pairs } from './terminal/format.ts';
@@ -33,7 +34,20 @@ export function decompressCommand(): Command {
 }
 
 async function decompress(path: string, file: string, options: CompressOptions): Promise<void> {
-  const destination = await findDestination(options);
+  const output = await openDestination(options);
+  try {
+    await decompressTo(output, path, file, options);
+  } finally {
+    await output.discard();
+  }
+}
+
+async function decompressTo(
+  output: Output,
+  path: string,
+  file: string,
+  options: CompressOptions,
+): Promise<void> {
   const input = await readBytes(file);
   const { run, step, model, engine } = await openModel(path, { ...options, device: COMPRESSION_DEVICE });
 
@@ -53,7 +67,8 @@ async function decompress(path: string, file: string, options: CompressOptions):
   }
   const { bytes, characters } = restored;
   const charactersPerSecond = characters && characters / ((performance.now() - start) / 1000);
-  await writeBytes(destination, bytes);
+  await output.write(bytes);
+  await output.finish();
   const compressedBytes = input.bytes.length;
   if (options.json) {
     return printJson({
@@ -67,13 +82,13 @@ async function decompress(path: string, file: string, options: CompressOptions):
     });
   }
   const sizes = `${compressedBytes} bytes to ${bytes.length}`;
-  if (destination === undefined) return note(sizes);
+  if ((options.output ?? STDOUT) === STDOUT) return note(sizes);
   const speed = charactersPerSecond
     ? `${count(charactersPerSecond)} characters/s on ${engine.description.name}`
     : '-';
   return print(
     pairs([
-      ['file', printableLine(destination)],
+      ['file', printableLine(options.output!)],
       ['size', sizes],
       ['speed', speed],
     ]),

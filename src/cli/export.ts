@@ -1,9 +1,9 @@
 /** `charloom export`: a model as a file that others can use. */
 import { Command } from 'commander';
-import { writeFileAtomic } from '../checkpoint/atomic-write.ts';
 import { CharloomError } from '../errors.ts';
 import { examples } from './help.ts';
 import { checkpointOption } from './options.ts';
+import { writeOutput } from './output-file.ts';
 import { pageOf } from './play-model.ts';
 import { bytes } from './terminal/format.ts';
 import { print, printJson } from './terminal/output.ts';
@@ -35,7 +35,7 @@ async function exportModel(path: string, { html: file, checkpoint, json }: Expor
     );
   }
   const page = await pageOf(path, checkpoint);
-  await writeFileAtomic(file, page.html);
+  await writeOutput(file, '--html', page.html);
   if (json) return printJson({ path: file, bytes: page.bytes, step: page.step });
   return print(`${printableLine(file)}: ${bytes(page.bytes)}, step ${page.step}; open it in a browser\n`);
 }

@@ -24,6 +24,7 @@ import { openEngine } from './engine.ts';
 import { examples } from './help.ts';
 import { type OpenModel, openModel } from './open-model.ts';
 import { checkpointOption, inferenceDeviceOption, numberOption, threadsOption } from './options.ts';
+import { writeOutput } from './output-file.ts';
 import { readText } from './read-text.ts';
 import { readRunCorpus } from './run-corpus.ts';
 import { interruption } from './signals.ts';
@@ -33,7 +34,6 @@ import { note, print, printJson } from './terminal/output.ts';
 import { plot, sideBySide } from './terminal/plot.ts';
 import { printableLine } from './terminal/printable.ts';
 import { styled } from './terminal/style.ts';
-import { writeDocument } from './write-document.ts';
 
 /** The text where none is given. */
 const BUNDLED = fileURLToPath(new URL('../../corpora/lighthouse.txt', import.meta.url));
@@ -135,7 +135,7 @@ async function gradients(
   const panels = panelsOf(networks);
   if (options.svg !== undefined) {
     const subtitle = `‖∂L(t)/∂h(t−k)‖ over k. ${opened ? 'Trained and new' : 'New'} networks of ${size}; ${windows} windows of ${source}.`;
-    await writeDocument(options.svg, gradientFigure(panels, subtitle));
+    await writeOutput(options.svg, '--svg', gradientFigure(panels, subtitle), { stdout: true });
   }
   if (options.json) {
     return printJson({

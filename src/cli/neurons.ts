@@ -16,7 +16,6 @@ import { checkFields, integer } from '../fields.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { neuronsPage } from '../page/neurons.ts';
 import { PAGE_NEURONS, PAGE_SYMBOLS } from '../page/neurons-data.ts';
-import type { PartFile } from '../text/part-file.ts';
 import { SymbolText } from '../text/symbol-text.ts';
 import { ActivationDisplay } from './activation-display.ts';
 import {
@@ -37,7 +36,7 @@ import {
   threadsOption,
   weightsOption,
 } from './options.ts';
-import { openOutput } from './output-file.ts';
+import { type Output, openOutput } from './output-file.ts';
 import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
 import { pairs } from './terminal/format.ts';
@@ -111,7 +110,7 @@ async function run(path: string, files: string[], options: NeuronsOptions): Prom
     options.neuron === undefined ? undefined : parseNeuron(options.neuron, opened.run.config.model);
   const read = await readEvaluationText(opened.run, files, options.split, limit);
   const text = new SymbolText(opened.run.vocabulary.unit, read.ids, read.symbols);
-  let page: PartFile | undefined;
+  let page: Output | undefined;
   try {
     if (options.html !== undefined) page = await openOutput(options.html, '--html');
     noteUnknown(read);
@@ -204,7 +203,7 @@ async function showStudy(
   text: SymbolText,
   path: string,
   options: Omit<NeuronsOptions, 'neuron'> & {
-    readonly page?: PartFile | undefined;
+    readonly page?: Output | undefined;
     readonly neuron?: Neuron | undefined;
   },
 ): Promise<void> {
@@ -226,8 +225,8 @@ async function showStudy(
   const { page } = options;
   if (page) {
     const words = { model: `${path}, step ${step}`, source, activation };
-    await page.write(new TextEncoder().encode(await renderStudy(opened, read, study, words, options.neuron)));
-    await page.moveTo(options.html!);
+    await page.write(await renderStudy(opened, read, study, words, options.neuron));
+    await page.finish();
   }
   const asked = study.features.find(({ feature }) => feature.name === options.feature);
   if (options.json) {

@@ -7,12 +7,12 @@ import { type ReportedRun, renderReport } from '../page/report.ts';
 import { Run } from '../training/run.ts';
 import { openBrowser } from './browser.ts';
 import { examples } from './help.ts';
+import { STDOUT, writeOutput } from './output-file.ts';
 import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
 import { bytes } from './terminal/format.ts';
 import { note, printJson } from './terminal/output.ts';
 import { printableLine } from './terminal/printable.ts';
-import { STDOUT, writeDocument } from './write-document.ts';
 
 const REPORT = 'report.html';
 /** Points of all curves of a page together, and samples: what keeps it below a megabyte. */
@@ -91,7 +91,7 @@ async function report(paths: string[], options: ReportOptions): Promise<void> {
   }
 
   const page = renderReport(runs);
-  await writeDocument(output, page);
+  await writeOutput(output, '--output', page, { stdout: true });
   if (output !== STDOUT) note(`${printableLine(output)}  ${bytes(Buffer.byteLength(page))}`);
   if (options.json) {
     await printJson({

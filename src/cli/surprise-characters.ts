@@ -1,20 +1,20 @@
 /** The file of `charloom surprise --per-character`: one JSON object per line and character. */
 import type { SurpriseWindow } from '../analysis/surprise.ts';
-import type { PartFile } from '../text/part-file.ts';
 import type { SymbolText } from '../text/symbol-text.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
+import type { Output } from './output-file.ts';
 
 /** Guesses of each. */
 export const LISTED_GUESSES = 5;
 
 /** Writes lines to a file as a text is read. */
 export class CharacterLines {
-  readonly #file: PartFile;
+  readonly #file: Output;
   readonly #text: SymbolText;
   readonly #vocabulary: Vocabulary;
   readonly #encoder = new TextEncoder();
 
-  constructor(file: PartFile, text: SymbolText, vocabulary: Vocabulary) {
+  constructor(file: Output, text: SymbolText, vocabulary: Vocabulary) {
     this.#file = file;
     this.#text = text;
     this.#vocabulary = vocabulary;

@@ -9,7 +9,6 @@ import { evaluationOf } from '../inference/evaluator.ts';
 import { SurpriseRecord, surprisePage } from '../page/surprise.ts';
 import { MOST_NAMES, PAGE_GUESSES } from '../page/surprise-data.ts';
 import { MOST_SYMBOLS } from '../page/text-blocks.ts';
-import type { PartFile } from '../text/part-file.ts';
 import { SymbolText } from '../text/symbol-text.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
 import {
@@ -30,7 +29,7 @@ import {
   threadsOption,
   weightsOption,
 } from './options.ts';
-import { openOutput } from './output-file.ts';
+import { type Output, openOutput } from './output-file.ts';
 import { interruption } from './signals.ts';
 import { CharacterLines, LISTED_GUESSES } from './surprise-characters.ts';
 import { surpriseDisplay } from './surprise-display.ts';
@@ -92,8 +91,8 @@ async function run(path: string, files: string[], options: SurpriseOptions): Pro
   requireOneText(files, options.split);
   const opened = await openModel(path, options);
   const text = await readEvaluationText(opened.run, files, options.split, figures.limit);
-  const outputs: PartFile[] = [];
-  const open = async (path: string | undefined, flag: string): Promise<PartFile | undefined> => {
+  const outputs: Output[] = [];
+  const open = async (path: string | undefined, flag: string): Promise<Output | undefined> => {
     const file = path === undefined ? undefined : await openOutput(path, flag);
     if (file) outputs.push(file);
     return file;
@@ -134,7 +133,7 @@ async function read(
   read: EvaluationText,
   { passages: listed, width }: Figures,
   options: SurpriseOptions,
-  files: { readonly html: PartFile | undefined; readonly perCharacter: PartFile | undefined },
+  files: { readonly html: Output | undefined; readonly perCharacter: Output | undefined },
   path: string,
 ): Promise<void> {
   const { ids, unknownCharacters, source } = read;
@@ -183,10 +182,10 @@ async function read(
       unknownCharacters,
       evaluation,
     };
-    await files.html.write(new TextEncoder().encode(surprisePage({ ...page, record: record!, passages })));
-    await files.html.moveTo(options.html!);
+    await files.html.write(surprisePage({ ...page, record: record!, passages }));
+    await files.html.finish();
   }
-  await files.perCharacter?.moveTo(options.perCharacter!);
+  await files.perCharacter?.finish();
 
   const { crossEntropy, bitsPerCharacter, perplexity } = evaluation;
   if (options.json) {

@@ -195,7 +195,7 @@ describe('charloom report', { concurrency: 3 }, () => {
     assert.equal(none.status, 69);
     assert.match(
       none.stderr,
-      /cannot open a browser: there is no xdg-open\nhint: open it yourself: .*open\.html/,
+      /the browser could not be opened: there is no xdg-open\nhint: open it yourself: .*open\.html/,
     );
     assert.match(read('open.html'), /^<!doctype html>/);
     writeFileSync(path('bin', 'xdg-open'), `#!/bin/sh\necho "$1" >'${path('opened')}'\n`);
