@@ -113,7 +113,11 @@ export class Compressor {
     }
     return {
       file: formatCompressedFile({ ...rest, method: 'model', length, body }),
-      coding: { characters: length, unknownCharacters, crossEntropy: loss / (length - 1) },
+      coding: {
+        characters: length,
+        unknownCharacters,
+        crossEntropy: length > 1 ? loss / (length - 1) : Number.NaN,
+      },
     };
   }
 
