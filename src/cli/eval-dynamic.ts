@@ -38,7 +38,7 @@ export function dynamicSettings(options: DynamicOptions): DynamicSettings | unde
     { dynamicRate: options.dynamicRate ?? learningRate, dynamicSegment: options.dynamicSegment ?? segment },
     {
       dynamicRate: number(Number.MIN_VALUE, 1, 'a number above 0, up to 1'),
-      dynamicSegment: integer(1, 4096),
+      dynamicSegment: integer(1, 1024),
     },
     { code: 'USAGE', field: flagOf },
   );

@@ -161,7 +161,7 @@ function asText({ engine }: OpenModel, text: EvaluationText, result: Result): st
     ['bits per character', evaluation.bitsPerCharacter.toFixed(4)],
     ['perplexity', evaluation.perplexity.toFixed(4)],
     ['speed', `${count(charactersPerSecond)} characters/s on ${name}`],
-    ...(dynamic ? [['dynamically', `${count(dynamic.charactersPerSecond)} characters/s`] as const] : []),
+    ...(dynamic ? [['speed, learning', `${count(dynamic.charactersPerSecond)} characters/s`] as const] : []),
   ]);
   if (!baseline && !dynamic) return figures;
   const row = (label: string, own: Evaluation): string[] => {
