@@ -19,7 +19,7 @@ import { table } from './terminal/format.ts';
 import { printableLine } from './terminal/printable.ts';
 
 /** Measured, see docs/evaluation.md. */
-const DEFAULT_ORDER = 7;
+export const DEFAULT_ORDER = 7;
 /** Of the memory that is free, so much may go into n-grams. */
 const MEMORY_SHARE = 0.75;
 /** What is told of each model. */

@@ -2,7 +2,8 @@
 import { Command } from 'commander';
 import type { WeightType } from '../engine/engine.ts';
 import { type Evaluation, Evaluator, evaluationOf } from '../inference/evaluator.ts';
-import { Baseline, type BaselineResult, orderOf } from './eval-baseline.ts';
+import { DYNAMIC_DEFAULTS } from '../training/dynamic-evaluation.ts';
+import { Baseline, type BaselineResult, DEFAULT_ORDER, orderOf } from './eval-baseline.ts';
 import {
   type DynamicOptions,
   type DynamicResult,
@@ -52,12 +53,22 @@ export function evalCommand(): Command {
     .addOption(
       numberOption(
         '--baseline [order]',
-        "compare with an n-gram model (Kneser-Ney, default: 7-grams) of the run's training text",
+        `compare with an n-gram model (Kneser-Ney, default: ${DEFAULT_ORDER}-grams) of the run's training text`,
       ),
     )
     .option('--dynamic', 'evaluate also with a network that goes on learning from what it has read')
-    .addOption(numberOption('--dynamic-rate <rate>', 'step size of that learning (default: 0.0003)'))
-    .addOption(numberOption('--dynamic-segment <n>', 'characters predicted before a step (default: 20)'))
+    .addOption(
+      numberOption(
+        '--dynamic-rate <rate>',
+        `step size of that learning (default: ${DYNAMIC_DEFAULTS.learningRate})`,
+      ),
+    )
+    .addOption(
+      numberOption(
+        '--dynamic-segment <n>',
+        `characters predicted before a step (default: ${DYNAMIC_DEFAULTS.segment})`,
+      ),
+    )
     .addOption(checkpointOption())
     .addOption(inferenceDeviceOption())
     .addOption(threadsOption())
