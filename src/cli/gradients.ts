@@ -241,6 +241,8 @@ function plots(panels: readonly FlowPanel[]): [string[][], number] {
   const perRow = columns >= 2 * LEAST_PLOT_COLUMNS + 2 ? 2 : 1;
   const width = Math.min(60, perRow === 2 ? Math.floor((columns - 2) / 2) : columns);
   const range = normRange(panels);
+  const short = (label: string): string => label.replace('gain ', 'x').replace('trained, layer ', 'layer ');
+  const labels = panels.flatMap(({ curves }) => curves.map(({ label }) => short(label)));
   return [
     panels.map(({ name, curves }) =>
       plot({
@@ -248,10 +250,11 @@ function plots(panels: readonly FlowPanel[]): [string[][], number] {
         along: 'steps back',
         range,
         curves: curves.map(({ label, norms }, i) => ({
-          label: label.replace('gain ', 'x').replace('trained, layer ', 'layer '),
+          label: short(label),
           values: norms.median,
           paint: paints[i % paints.length]!,
         })),
+        nameColumns: Math.max(...labels.map(({ length }) => length)),
         columns: width,
         rows: PLOT_ROWS,
       }),

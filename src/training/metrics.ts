@@ -58,7 +58,7 @@ export async function* readMetrics(
       await file.close();
     }
   } catch (error) {
-    throw asReadError(error, path);
+    throw signal?.aborted ? error : asReadError(error, path);
   }
 }
 

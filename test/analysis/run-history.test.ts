@@ -229,6 +229,17 @@ describe('metrics.jsonl', () => {
     );
   });
 
+  it('is not read on when that is interrupted', async () => {
+    const dir = join(folder, 'interrupted');
+    mkdirSync(dir);
+    writeFileSync(join(dir, 'metrics.jsonl'), line(1).repeat(10_000));
+    const controller = new AbortController();
+    const events = readMetrics(dir, { signal: controller.signal });
+    await events.next();
+    controller.abort();
+    await assert.rejects(collected(events), (error) => error === controller.signal.reason);
+  });
+
   it('has to be there', async () => {
     await assert.rejects(collected(readMetrics(join(folder, 'nonesuch'))), { code: 'NO_INPUT' });
     mkdirSync(join(folder, 'odd/metrics.jsonl'), { recursive: true });

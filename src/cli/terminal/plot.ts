@@ -17,6 +17,8 @@ export interface Plot {
   /** The y axis is logarithmic. */
   readonly range: readonly [low: number, high: number];
   readonly curves: readonly PlottedCurve[];
+  /** Columns for the names of the curves. Plots side by side look best with the same. */
+  readonly nameColumns: number;
   /** Columns and rows of all of it, axes and names included. */
   readonly columns: number;
   readonly rows: number;
@@ -34,8 +36,8 @@ const AXIS = 7;
 const LEAST_COLUMNS = 8;
 
 /** @returns lines, each `columns` wide but for what `paint` adds */
-export function plot({ title, along, range, curves, columns, rows }: Plot): string[] {
-  const names = Math.max(0, ...curves.map(({ label }) => label.length)) + 1;
+export function plot({ title, along, range, curves, nameColumns, columns, rows }: Plot): string[] {
+  const names = nameColumns + 1; // and the blank before them
   const width = Math.max(LEAST_COLUMNS, columns - AXIS - names);
   const height = Math.max(2, rows - 3);
   const bits = new Uint8Array(width * height);
