@@ -112,7 +112,11 @@ function comparison(runs: readonly ReportedRun[], charts: Charts): Html {
       html`<tr><td>${link(i)}</td>${FIGURES.map(([, value]) => html`<td class="number">${value(history.figures, runs[i]!.config)}</td>`)}</tr>\n`,
   )}</tbody>
 </table></div>
-${charts.get('all-validation')}${charts.get('all-training')}
+${
+  new Set(runs.map(textOf)).size > 1
+    ? html`<p class="warning">The runs read different texts, or cut them into other symbols or parts: their losses are not of the same thing.</p>`
+    : undefined
+}${charts.get('all-validation')}${charts.get('all-training')}
 ${charts.has('all-training') ? undefined : html`<p class="quiet">Some of the runs minimise the cross-entropy and some the squared error: their training losses cannot be compared.</p>`}
 </section>
 <section>
@@ -127,6 +131,11 @@ ${
 }
 </section>
 `;
+}
+
+/** What decides over which predictions a loss is the mean. */
+function textOf({ config: { text, files } }: ReportedRun): string {
+  return JSON.stringify([text, files.map(({ sha256 }) => sha256)]);
 }
 
 /** The columns of the table of several runs. */

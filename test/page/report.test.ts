@@ -181,6 +181,12 @@ describe('the report of several runs', () => {
     assert.equal(new Set(ids).size, ids.length);
   });
 
+  it('warns that losses on different texts are not of the same thing', () => {
+    assert.doesNotMatch(page, /different texts/);
+    const elsewhere = runOf('b', {}, { files: [{ ...config.files[0]!, sha256: 'cd'.repeat(32) }] });
+    assert.match(renderReport([runOf('a'), elsewhere]), /class="warning">The runs read different texts/);
+  });
+
   it('says so when nothing differs', () => {
     assert.match(renderReport([runOf('a'), runOf('b')]), /None: the runs have the same settings/);
   });
