@@ -11,11 +11,22 @@ const FOOT = 30;
 const RANGE = { low: 1e-20, high: 1e20 };
 
 /** Light, and on a ground of its own, so that it is the same wherever it stands. */
-const COLOURS = `:root { --text: #1d1d1b; --quiet: #55554f; --line: #dcdcd6; --series-1: #0b5cad; --series-2: #b3430c; --series-3: #1b7a43; --series-4: #7a3ea8; --series-5: #8a6100; --series-6: #a3215b; }
-.ground { fill: #fcfcfb; }
-.figure { font: 600 17px system-ui, sans-serif; fill: #1d1d1b; }
-.note { font: 13px system-ui, sans-serif; fill: #55554f; }
-`;
+const [TEXT, QUIET, LINE] = ['#1d1d1b', '#55554f', '#dcdcd6'];
+const SERIES = ['#0b5cad', '#b3430c', '#1b7a43', '#7a3ea8', '#8a6100', '#a3215b'];
+
+/** After the style of charts, whose colours are variables of the page: not every program that shows or converts SVG knows such. */
+const COLOURS = `.ground { fill: #fcfcfb; }
+.figure { font: 600 17px system-ui, sans-serif; fill: ${TEXT}; }
+.note { font: 13px system-ui, sans-serif; fill: ${QUIET}; }
+.chart text { fill: ${TEXT}; }
+.chart .axes text { fill: ${QUIET}; }
+.chart .grid { stroke: ${LINE}; }
+.chart .axis, .chart .tick { stroke: ${QUIET}; }
+${SERIES.map(
+  (colour, i) => `.curve.colour-${i} { stroke: ${colour}; }
+.point.colour-${i}, .band.colour-${i} { fill: ${colour}; }
+`,
+).join('')}`;
 
 /**
  * @param subtitle what was measured, one line
@@ -28,7 +39,8 @@ export function gradientFigure(panels: readonly FlowPanel[], subtitle: string): 
   const title = 'How far gradients reach back in time';
   return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="title">
 <title id="title">${title}: ${subtitle}</title>
-<style>${COLOURS}${styleOf('chart')}</style>
+<style>${styleOf('chart')}
+${COLOURS}</style>
 <rect class="ground" width="${width}" height="${height}" rx="6"/>
 <text class="figure" x="16" y="26">${title}</text>
 <text class="note" x="16" y="46">${subtitle}</text>
