@@ -161,7 +161,7 @@ export function lineChart(chart: Chart): Html {
   return html`<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="${clip}-title ${clip}-description">
 <title id="${clip}-title">${chart.title}</title>
 <desc id="${clip}-description">${chart.description ?? described(chart)}</desc>
-<clipPath id="${clip}"><rect x="${left - 3}" y="${top - 3}" width="${right - left + 6}" height="${bottom - top + 6}"/></clipPath>
+<clipPath id="${clip}"><rect x="${left - 3}" y="${top - 3}" width="${right - left + 6}" height="${bottom - top + 4}"/></clipPath>
 ${chart.heading ? html`<text class="heading" x="${left}" y="16">${chart.title}</text>\n` : undefined}${axes(chart, layout)}
 <g clip-path="url(#${clip})">
 ${(chart.marks ?? []).map((mark) => markOf(mark, layout))}${chart.series.map((series, i) => html`${bandOf(series, looks[i]!, place)}`)}${chart.series.map((series, i) => html`${curveOf(series, looks[i]!, place)}`)}</g>
