@@ -204,6 +204,6 @@ describe('charloom report', { concurrency: 3 }, () => {
     assert.equal(read('opened'), `${path('open.html')}\n`);
     appendFileSync(path('bin', 'xdg-open'), 'exit 3\n');
     const failed = await charloom(['report', 'run', '-o', 'open.html', '--open'], { cwd, environment });
-    assert.match(failed.stderr, /xdg-open found no program for it/);
+    assert.match(failed.stderr, /the browser could not be opened: xdg-open failed \(status 3\)/);
   });
 });
