@@ -1,6 +1,6 @@
 /** `charloom neurons`: what the cells of a network track in a text. */
 import { Command, Option } from 'commander';
-import { ACTIVATION_NAMES, activations } from '../analysis/activations.ts';
+import { ACTIVATION_NAMES } from '../analysis/activations.ts';
 import { collectActivations, mostVaried } from '../analysis/excerpt.ts';
 import { FEATURES, FeatureReader } from '../analysis/features.ts';
 import {
@@ -26,6 +26,7 @@ import {
   splitOption,
 } from './evaluation-text.ts';
 import { examples } from './help.ts';
+import { showNeuron } from './neuron-text.ts';
 import { featureTable, gateTable, rankingTable } from './neurons-report.ts';
 import { type OpenModel, openModel } from './open-model.ts';
 import {
@@ -129,70 +130,6 @@ function parseNeuron(text: string, { layers, hidden }: ModelConfig): Neuron {
   throw new CharloomError(
     'USAGE',
     `--neuron ${text}: expected layer:index, from 0:0 to ${layers - 1}:${hidden - 1}`,
-  );
-}
-
-/** The activation that counts as the strongest: only of ReLU there is no bound, so the text has to tell. */
-async function extentOf(
-  { run, model, engine }: OpenModel,
-  { ids }: EvaluationText,
-  neuron: Neuron,
-): Promise<number> {
-  const { cell, activation } = run.config.model;
-  if (cell !== 'rnn' || activation !== 'relu') return 1;
-  const first = ids.part(0, Math.min(ids.length, PAGE_SYMBOLS));
-  const [values] = await collectActivations(engine, model, first, [neuron], interruption.signal);
-  return values!.reduce((most, value) => Math.max(most, value), Number.MIN_VALUE);
-}
-
-/** The whole text by one cell. */
-async function showNeuron(
-  opened: OpenModel,
-  read: EvaluationText,
-  text: SymbolText,
-  neuron: Neuron,
-  json = false,
-): Promise<void> {
-  const { run, step, model, engine } = opened;
-  const { cell, hidden: H } = run.config.model;
-  const display = json ? undefined : new ActivationDisplay(text, await extentOf(opened, read, neuron));
-  const bar = display && process.stdout.isTTY ? undefined : new ProgressBar('reading', read.ids.length - 1);
-  const all: number[] = [];
-  let sum = 0;
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  try {
-    for await (const window of activations(engine, model, read.ids, interruption.signal)) {
-      const { start, count } = window;
-      const layer = window.activations[neuron.layer]!;
-      const values = Float64Array.from({ length: count }, (_, i) => layer[i * H + neuron.index]!);
-      for (const value of values) {
-        sum += value;
-        low = Math.min(low, value);
-        high = Math.max(high, value);
-        if (json) all.push(Number(value.toFixed(4)));
-      }
-      await display?.show(start, values);
-      bar?.update(start + count);
-    }
-    await display?.close(true);
-  } finally {
-    bar?.close();
-  }
-  const figures = { mean: sum / (read.ids.length - 1), minimum: low, maximum: high };
-  const name = nameOfNeuron(neuron);
-  if (json) {
-    const { source } = read;
-    const shown = ACTIVATION_NAMES[cell];
-    return printJson({ neuron: name, activation: shown, source, step, ...figures, activations: all });
-  }
-  await print(
-    `\n${pairs([
-      ['cell', `${name}, ${ACTIVATION_NAMES[cell]} after each character`],
-      ['text', printableLine(read.source)],
-      ['mean', figures.mean.toFixed(3)],
-      ['range', `${low.toFixed(3)} to ${high.toFixed(3)}`],
-    ])}`,
   );
 }
 
