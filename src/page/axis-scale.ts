@@ -15,7 +15,7 @@ export interface Scale {
 
 export type ScaleKind = 'linear' | 'log';
 
-const LARGEST = 1e150;
+const LARGEST = 1e100;
 
 /**
  * A scale that holds the finite values among `values` (those above 0, if log), and a little more, so that it ends at ticks.
