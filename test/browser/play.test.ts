@@ -254,9 +254,9 @@ describe('the page', { skip: noBrowser }, () => {
       if (name === 'prompt') await page.keyboard.type('Sea');
       if (name === 'write') {
         await page.keyboard.press('Enter');
+        await eventually(async () => page.locator('#again').isEnabled()); // something is written
         await page.keyboard.press('Enter'); // stops
         await page.getByRole('status').filter({ hasText: 'Stopped' }).waitFor();
-        await eventually(async () => page.locator('#again').isEnabled());
       }
     }
     const expected = 'prompt write again copy paper INPUT temperature top-p pace length seed fresh SUMMARY';

@@ -137,8 +137,21 @@ describe('charloom gradients', { concurrency: 3 }, () => {
     const none = await charloom(['gradients', 'one.txt'], { cwd });
     assert.equal(none.status, 65);
     assert.match(none.stderr, /one\.txt: 1 characters, gradients need at least 2/);
+    assert.equal((await charloom(['gradients', '-'], { cwd, input: '' })).status, 65);
     const two = await succeed(['gradients', '-'], { cwd, input: '中文' });
     assert.match(two.stdout, /AT k = 0/);
+  });
+
+  it('when the text has a megabyte, or is Chinese, then places all over it are measured', async () => {
+    for (const [text, length] of [
+      [sampleText(50_000).repeat(20), 1_000_000],
+      ['海上生明月，天涯共此時。'.repeat(100), 1200],
+    ] as const) {
+      writeFileSync(join(cwd, 'long.txt'), text.slice(0, length));
+      const { windows, lags, networks } = await gradients('long.txt', '--lags', '20', '--windows', '4');
+      assert.deepEqual([windows, lags, networks.length], [4, 20, 12]);
+      for (const { norms } of networks) assert.ok(norms.every((norm) => norm > 0 && Number.isFinite(norm)));
+    }
   });
 
   it('when numbers are beyond the engine then it says so', async () => {
