@@ -60,7 +60,7 @@ export function gradientsCommand(): Command {
       '[file]',
       "text to read; '-' is standard input (default: the run's validation part, or a bundled play)",
     )
-    .addOption(numberOption('--lags <n>', 'steps to go back').default(100))
+    .addOption(numberOption('--lags <n>', 'steps to go back, at most 2000').default(100))
     .addOption(numberOption('--windows <n>', 'places of the text to go back from').default(32))
     .addOption(
       new Option('--gain <factors...>', 'factors of the orthogonal recurrent matrices of the new networks')
@@ -157,7 +157,7 @@ async function gradients(
 
 function checkOptions({ lags, windows, seed, svg, json }: GradientsOptions): void {
   const ranges: [string, number, number, number][] = [
-    ['--lags', lags, 2, 100_000],
+    ['--lags', lags, 2, 2000],
     ['--windows', windows, 1, 100_000],
     ['--seed', seed ?? 1, 0, MAX_SEED],
   ];
