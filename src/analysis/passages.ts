@@ -68,6 +68,7 @@ export class CostliestPassages {
 
   /** Keeps passage `number` if it is the costliest of those it overlaps, which all have been seen. */
   #settle(number: number): void {
+    if (this.#count === 0) return;
     while (this.#rivals.length > 0 && this.#rivals[0]!.number <= number - this.#width) this.#rivals.shift();
     const rival = this.#rivals[0];
     if (rival?.number !== number) return;

@@ -28,7 +28,10 @@ export function compressCommand(): Command {
     .description('compress a file without loss: what the model predicts well takes little room')
     .argument('<model>', 'run folder or checkpoint folder; to decompress, the same one is needed')
     .argument('<file>', "any file; '-' is standard input")
-    .option('-o, --output <file>', "file to write; '-', and the default, is standard output")
+    .option(
+      '-o, --output <file>',
+      "file to write; '-', and the default, is standard output, unless that is a terminal",
+    )
     .addOption(checkpointOption())
     .addOption(threadsOption())
     .option('--json', 'print one JSON object')
@@ -48,7 +51,7 @@ export function compressCommand(): Command {
 }
 
 async function compress(path: string, file: string, options: CompressOptions): Promise<void> {
-  const output = await openDestination(options);
+  const output = await openDestination(file, options);
   try {
     await compressTo(output, path, file, options);
   } finally {
@@ -60,7 +63,7 @@ async function compress(path: string, file: string, options: CompressOptions): P
  * Where bytes go.
  * @throws CharloomError USAGE if that would be a terminal, or among JSON; as `openOutput`
  */
-export function openDestination({ output = STDOUT, json }: CompressOptions): Promise<Output> {
+export function openDestination(input: string, { output = STDOUT, json }: CompressOptions): Promise<Output> {
   if (output === STDOUT && (process.stdout.isTTY || json)) {
     throw new CharloomError(
       'USAGE',
@@ -68,7 +71,7 @@ export function openDestination({ output = STDOUT, json }: CompressOptions): Pro
       'give a file with -o FILE',
     );
   }
-  return openOutput(output, '--output', { stdout: true });
+  return openOutput(output, '--output', { stdout: true, inputs: [input] });
 }
 
 async function compressTo(
@@ -132,9 +135,7 @@ async function compressTo(
       ['claimed by the model', crossEntropy ? (crossEntropy / Math.LN2).toFixed(4) : '-'],
       [
         'speed',
-        characters === undefined
-          ? '-'
-          : `${count(characters / seconds)} characters/s on ${engine.description.name}`,
+        !characters ? '-' : `${count(characters / seconds)} characters/s on ${engine.description.name}`,
       ],
     ]),
   );

@@ -18,7 +18,10 @@ export function decompressCommand(): Command {
     .description('restore a file that was compressed with the same model')
     .argument('<model>', 'run folder or checkpoint folder')
     .argument('<file>', "what 'charloom compress' wrote; '-' is standard input")
-    .option('-o, --output <file>', "file to write; '-', and the default, is standard output")
+    .option(
+      '-o, --output <file>',
+      "file to write; '-', and the default, is standard output, unless that is a terminal",
+    )
     .addOption(checkpointOption())
     .addOption(threadsOption())
     .option('--json', 'print one JSON object')
@@ -34,7 +37,7 @@ export function decompressCommand(): Command {
 }
 
 async function decompress(path: string, file: string, options: CompressOptions): Promise<void> {
-  const output = await openDestination(options);
+  const output = await openDestination(file, options);
   try {
     await decompressTo(output, path, file, options);
   } finally {

@@ -66,7 +66,12 @@ export async function readEvaluationText(
   if (limit >= text.ids.length) return text;
   const ids = text.ids.part(0, limit);
   const unknownCharacters = countIds(ids, run.vocabulary.size)[run.vocabulary.unknown]!;
-  return { ...text, ids, unknownCharacters, source: `the first ${limit} characters of ${text.source}` };
+  return {
+    ...text,
+    ids,
+    unknownCharacters,
+    source: `the first ${limit} characters of ${files.length === 0 ? 'the ' : ''}${text.source}`,
+  };
 }
 
 async function readFiles({ vocabulary }: Run, files: readonly string[]): Promise<EvaluationText> {

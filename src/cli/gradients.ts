@@ -60,12 +60,12 @@ export function gradientsCommand(): Command {
       '[file]',
       "text to read; '-' is standard input (default: the run's validation part, or a bundled play)",
     )
-    .addOption(numberOption('--lags <n>', 'steps to go back, at most 2000').default(100))
+    .addOption(numberOption('--lags <n>', 'lags to measure, from 0 on; at most 2000').default(100))
     .addOption(numberOption('--windows <n>', 'places of the text to go back from').default(32))
     .addOption(
       new Option('--gain <factors...>', 'factors of the orthogonal recurrent matrices of the new networks')
         .argParser(parseGain)
-        .default([0.5, 1, 1.5]),
+        .default([0.5, 1, 1.5], '0.5 1 1.5'),
     )
     .addOption(numberOption('--seed <n>', "of the new networks (default: the model's, or 1)"))
     .addOption(checkpointOption())
@@ -128,13 +128,13 @@ async function gradients(
   const { lags, windows } = networks[0]!.flow;
   if (lags < options.lags) {
     note(
-      `${printableLine(source)} has ${ids.length} characters: gradients go back ${lags} steps, not ${options.lags}`,
+      `${printableLine(source)} has ${ids.length} characters: ${lags} lags are measured, not ${options.lags}`,
     );
   }
   const size = `${config.layers} x ${config.hidden}`;
   const panels = panelsOf(networks);
   if (options.svg !== undefined) {
-    const subtitle = `‖∂L(t)/∂h(t−k)‖ over k. ${opened ? 'Trained and new' : 'New'} networks of ${size}; ${windows} windows of ${source}.`;
+    const subtitle = `‖∂L(t)/∂h(t−k)‖ over k. ${opened ? 'Trained and new' : 'New'} networks of ${size}; ${windows} ${windows === 1 ? 'window' : 'windows'} of ${source}.`;
     await writeOutput(options.svg, '--svg', gradientFigure(panels, subtitle), { stdout: true });
   }
   if (options.json) {
@@ -151,7 +151,7 @@ async function gradients(
   if (options.svg === '-') return;
   await print(`${sideBySide(...plots(panels))}${lagTable(panels, lags)}`);
   note(
-    `medians over ${windows} windows of ${printableLine(source)}; networks of ${size}; >: not within ${lags - 1} steps`,
+    `medians over ${windows} ${windows === 1 ? 'window' : 'windows'} of ${printableLine(source)}; networks of ${size}; >: not within ${lags - 1} steps`,
   );
 }
 
@@ -210,11 +210,11 @@ async function measure(
   { lags, windows, gain: gains, device, threads }: GradientsOptions,
 ): Promise<MeasuredNetwork[]> {
   const count = COMPARED_CELLS * gains.length + (opened ? 1 : 0);
-  const bar = new ProgressBar('measuring networks', count, (networks) => networks.toFixed(1));
+  const bar = new ProgressBar('measuring networks', 100, (percent) => `${percent.toFixed(0)}%`);
   const networks: MeasuredNetwork[] = [];
   const options = {
     ...{ lags, windows, signal: interruption.signal },
-    onProgress: (done: number, total: number) => bar.update(networks.length + done / total),
+    onProgress: (done: number, total: number) => bar.update((100 * (networks.length + done / total)) / count),
   };
   const open = () => openEngine(device, threads === undefined ? {} : { threads });
   try {

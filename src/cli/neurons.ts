@@ -113,7 +113,7 @@ async function run(path: string, files: string[], options: NeuronsOptions): Prom
   const text = new SymbolText(opened.run.vocabulary.unit, read.ids, read.symbols);
   let page: Output | undefined;
   try {
-    if (options.html !== undefined) page = await openOutput(options.html, '--html');
+    if (options.html !== undefined) page = await openOutput(options.html, '--html', { inputs: files });
     noteUnknown(read);
     if (neuron && !page) await showNeuron(opened, read, text, neuron, options.json);
     else await showStudy(opened, read, text, path, { ...options, page, neuron });

@@ -11,7 +11,7 @@ export const trainingDeviceOption = (): Option =>
   deviceOption('native (with a C compiler), else simd, or a GPU in hardware if it is faster for this model');
 
 export const inferenceDeviceOption = (): Option =>
-  deviceOption('simd, so that a seed gives the same text everywhere');
+  deviceOption('simd, whose results are the same on every machine');
 
 /** How many threads the engine on the processor has. */
 export const threadsOption = (): Option =>

@@ -16,19 +16,33 @@ export interface Output {
   discard(): Promise<void>;
 }
 
+export interface OutputOptions {
+  /** Whether it may be standard output. */
+  readonly stdout?: boolean;
+  /** Files that the command reads: none of them is to be replaced by what is made of it. */
+  readonly inputs?: readonly string[];
+}
+
 /**
  * Opens a file that may be there already, a device or a named pipe, or standard output.
  * @param flag the option that names it
- * @param options.stdout whether it may be standard output
- * @throws CharloomError USAGE for what is no name of a file; CANNOT_CREATE, IO
+ * @throws CharloomError USAGE for what is no name of a file, or that of an input; CANNOT_CREATE, IO
  */
-export async function openOutput(path: string, flag: string, { stdout = false } = {}): Promise<Output> {
+export async function openOutput(
+  path: string,
+  flag: string,
+  { stdout = false, inputs = [] }: OutputOptions = {},
+): Promise<Output> {
   if (path === STDOUT && stdout) return { write: print, finish: done, discard: done };
   if (path === '' || path === STDOUT) {
     throw new CharloomError('USAGE', `${flag} '${path}' is not a file name`, 'it is written to a file');
   }
   // Through symbolic links: what they point to is meant. Where there is nothing yet, that is no failure.
   const target = await realpath(path).catch(() => path);
+  for (const input of inputs) {
+    if ((await realpath(input).catch(() => undefined)) !== target) continue;
+    throw new CharloomError('USAGE', `${flag} ${path} is the file that is read`, 'give another name');
+  }
   const status = await stat(target).catch(() => undefined);
   if (status && !status.isFile() && !status.isDirectory()) return openStream(target);
   await checkDestination(path, true);
@@ -45,7 +59,7 @@ export async function writeOutput(
   path: string,
   flag: string,
   content: string | Uint8Array,
-  options: { stdout?: boolean } = {},
+  options: OutputOptions = {},
 ): Promise<void> {
   const output = await openOutput(path, flag, options);
   try {

@@ -93,7 +93,7 @@ async function run(path: string, files: string[], options: SurpriseOptions): Pro
   const text = await readEvaluationText(opened.run, files, options.split, figures.limit);
   const outputs: Output[] = [];
   const open = async (path: string | undefined, flag: string): Promise<Output | undefined> => {
-    const file = path === undefined ? undefined : await openOutput(path, flag);
+    const file = path === undefined ? undefined : await openOutput(path, flag, { inputs: files });
     if (file) outputs.push(file);
     return file;
   };

@@ -72,7 +72,7 @@ ${textElement(blocks, 'The text, coloured by the activation of the chosen cell')
 </aside>
 </div>`;
   return renderPage({
-    title: `What the cells of ${model} track in ${source}`,
+    title: `What the cells of ${model} track, in ${source}`,
     client: 'neurons',
     data,
     body,

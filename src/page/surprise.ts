@@ -102,7 +102,7 @@ ${textElement(blocks, 'The text, coloured by bits per character')}
 <p class="quiet" id="keys">Point at a character, tap it, or focus the text and use the arrow keys; n and p go to the next and the previous costly passage.</p>
 </aside>
 </div>`;
-  return renderPage({ title: `What surprised ${model} in ${source}`, client: 'surprise', data, body });
+  return renderPage({ title: `What surprised ${model}, in ${source}`, client: 'surprise', data, body });
 }
 
 /** @param bits of the symbols from `start` on */

@@ -38,6 +38,7 @@ describe('the costliest passages', () => {
     assert.deepEqual(found([2, 3], 5, 3, 1), [{ start: 1, end: 3, cost: 5 }]);
     assert.deepEqual(found([], 5, 3), []);
     assert.deepEqual(found([2, 3], 5, 0), []);
+    assert.deepEqual(found([2, 3, 1, 4, 2], 2, 0), []);
   });
 
   it('keep their cost exact over a long text', () => {

@@ -146,6 +146,12 @@ describe('what is refused', { concurrency: 3 }, () => {
       /none\/out: its folder does not exist/,
     ],
     ['JSON and data would be mixed', 2, ['compress', 'run', 'held.txt', '--json'], /-o FILE/],
+    [
+      'the output is the input',
+      2,
+      ['compress', 'run', 'held.txt', '-o', './held.txt'],
+      /is the file that is read/,
+    ],
     ['the output has no name', 2, ['decompress', 'run', 'held.loom', '-o', ''], /not a file name/],
     ['another engine is asked for', 2, ['compress', 'run', 'held.txt', '--device', 'native'], /--device/],
   ];

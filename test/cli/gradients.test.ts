@@ -133,7 +133,7 @@ describe('charloom gradients', { concurrency: 3 }, () => {
   it('when the text is short then gradients go back as far as it goes', async () => {
     const { stdout, stderr } = await succeed(['gradients', 'short.txt', '--json', '--windows', '2'], { cwd });
     assert.equal((JSON.parse(stdout) as Printed).lags, 11);
-    assert.match(stderr, /short\.txt has 12 characters: gradients go back 11 steps, not 100/);
+    assert.match(stderr, /short\.txt has 12 characters: 11 lags are measured, not 100/);
     const none = await charloom(['gradients', 'one.txt'], { cwd });
     assert.equal(none.status, 65);
     assert.match(none.stderr, /one\.txt: 1 characters, gradients need at least 2/);

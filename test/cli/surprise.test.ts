@@ -239,6 +239,7 @@ describe('charloom surprise', { concurrency: 3 }, () => {
       [['--html', 'missing/page.html'], 73, /cannot create missing\/page\.html: its folder does not exist/],
       [['--html', 'folder'], 73, /folder/],
       [['--per-character', '-'], 2, /--per-character '-' is not a file name/],
+      [['--html', '../other.txt'], 2, /--html \.\.\/other\.txt is the file that is read/],
       [['--limit', '1'], 2, /--limit is 1/],
       [['--width', '0'], 2, /--width is 0/],
       [['--split', 'test'], 2, /--split/],
