@@ -105,11 +105,11 @@ describe('a file and back', { concurrency: 3 }, () => {
 });
 
 describe('what is refused', { concurrency: 3 }, () => {
-  const damaged = (): Buffer => {
+  before(() => {
     const bytes = readFileSync(inFolder('held.loom'));
     bytes[200]! ^= 4;
-    return bytes;
-  };
+    writeFileSync(inFolder('damaged.loom'), bytes);
+  });
   const cases: [title: string, status: number, args: string[], message: RegExp][] = [
     [
       'the file was made with another checkpoint',
@@ -157,7 +157,6 @@ describe('what is refused', { concurrency: 3 }, () => {
   ];
   for (const [title, status, args, message] of cases) {
     it(`when ${title} then the status is ${status}, and nothing is written`, async () => {
-      writeFileSync(inFolder('damaged.loom'), damaged());
       const result = await charloom(args, { cwd });
       assert.equal(result.status, status, result.stderr);
       assert.match(result.stderr, message);
@@ -168,7 +167,6 @@ describe('what is refused', { concurrency: 3 }, () => {
 
   it('when an output that is there cannot be replaced by what was asked for then it stays', async () => {
     writeFileSync(inFolder('kept'), 'kept');
-    writeFileSync(inFolder('damaged.loom'), damaged());
     assert.equal((await charloom(['decompress', 'run', 'damaged.loom', '-o', 'kept'], { cwd })).status, 65);
     assert.equal(readFileSync(inFolder('kept'), 'utf8'), 'kept');
   });
