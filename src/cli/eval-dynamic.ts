@@ -5,15 +5,14 @@ import type { Evaluation } from '../inference/evaluator.ts';
 import type { IdSequence } from '../text/id-sequence.ts';
 import { DYNAMIC_DEFAULTS, DynamicEvaluator, type DynamicSettings } from '../training/dynamic-evaluation.ts';
 import type { OpenModel } from './open-model.ts';
-import { flagOf } from './options.ts';
+import { flagOf, type ModelOptions } from './options.ts';
 import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
 
-export interface DynamicOptions {
+export interface DynamicOptions extends Pick<ModelOptions, 'weights'> {
   readonly dynamic?: boolean;
   readonly dynamicRate?: number;
   readonly dynamicSegment?: number;
-  readonly weights: string;
 }
 
 /**

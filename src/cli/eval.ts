@@ -1,6 +1,5 @@
 /** `charloom eval`: cross-entropy, bits per character and perplexity of a text under a model. */
 import { Command } from 'commander';
-import type { WeightType } from '../engine/engine.ts';
 import { type Evaluation, Evaluator, evaluationOf } from '../inference/evaluator.ts';
 import { DYNAMIC_DEFAULTS } from '../training/dynamic-evaluation.ts';
 import { Baseline, type BaselineResult, DEFAULT_ORDER, orderOf } from './eval-baseline.ts';
@@ -21,31 +20,21 @@ import {
 } from './evaluation-text.ts';
 import { examples } from './help.ts';
 import { type OpenModel, openModel } from './open-model.ts';
-import {
-  checkpointOption,
-  inferenceDeviceOption,
-  numberOption,
-  threadsOption,
-  weightsOption,
-} from './options.ts';
+import { addModelOptions, type ModelOptions, numberOption } from './options.ts';
 import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
 import { count, pairs, table } from './terminal/format.ts';
 import { print, printJson } from './terminal/output.ts';
 import { printableLine } from './terminal/printable.ts';
 
-interface EvalOptions extends DynamicOptions {
+interface EvalOptions extends ModelOptions, DynamicOptions {
   readonly split?: 'validation' | 'test';
   readonly baseline?: number | true;
-  readonly checkpoint: string;
-  readonly device: string;
-  readonly threads?: number;
-  readonly weights: WeightType;
   readonly json?: boolean;
 }
 
 export function evalCommand(): Command {
-  return new Command('eval')
+  const command = new Command('eval')
     .description('measure cross-entropy, bits per character and perplexity, over whole texts')
     .argument('<model>', 'run folder or checkpoint folder')
     .argument('[files...]', "texts to evaluate; '-' is standard input; none: the run's own text")
@@ -68,11 +57,9 @@ export function evalCommand(): Command {
         '--dynamic-segment <n>',
         `characters predicted before a step (default: ${DYNAMIC_DEFAULTS.segment})`,
       ),
-    )
-    .addOption(checkpointOption())
-    .addOption(inferenceDeviceOption())
-    .addOption(threadsOption())
-    .addOption(weightsOption())
+    );
+  addModelOptions(command);
+  return command
     .option('--json', 'print one JSON object')
     .addHelpText(
       'before',

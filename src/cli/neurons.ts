@@ -10,7 +10,6 @@ import {
   nameOfNeuron,
   studyNeurons,
 } from '../analysis/neurons.ts';
-import type { WeightType } from '../engine/engine.ts';
 import { CharloomError } from '../errors.ts';
 import { checkFields, integer } from '../fields.ts';
 import type { ModelConfig } from '../model/config.ts';
@@ -29,14 +28,7 @@ import { examples } from './help.ts';
 import { showNeuron } from './neuron-text.ts';
 import { featureTable, gateTable, rankingTable } from './neurons-report.ts';
 import { type OpenModel, openModel } from './open-model.ts';
-import {
-  checkpointOption,
-  flagOf,
-  inferenceDeviceOption,
-  numberOption,
-  threadsOption,
-  weightsOption,
-} from './options.ts';
+import { addModelOptions, flagOf, type ModelOptions, numberOption } from './options.ts';
 import { type Output, openOutput } from './output-file.ts';
 import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
@@ -52,21 +44,17 @@ const BEST_ON_PAGE = 3;
 const EXCERPTS = 3;
 const EXCERPT_SYMBOLS = 240;
 
-interface NeuronsOptions {
+interface NeuronsOptions extends ModelOptions {
   readonly split?: 'validation' | 'test';
   readonly feature?: string;
   readonly neuron?: string;
   readonly html?: string;
   readonly limit?: number;
-  readonly checkpoint: string;
-  readonly device: string;
-  readonly threads?: number;
-  readonly weights: WeightType;
   readonly json?: boolean;
 }
 
 export function neuronsCommand(): Command {
-  return new Command('neurons')
+  const command = new Command('neurons')
     .description('show what the cells of a network track: quotes, lines, words, …')
     .argument('<model>', 'run folder or checkpoint folder')
     .argument('[files...]', "texts to read; '-' is standard input; none: the run's own text")
@@ -82,11 +70,9 @@ export function neuronsCommand(): Command {
       ),
     )
     .option('--html <file>', 'write a page: the ranking, the text coloured by a cell, the gates')
-    .addOption(numberOption('--limit <n>', 'read only the first n characters'))
-    .addOption(checkpointOption())
-    .addOption(inferenceDeviceOption())
-    .addOption(threadsOption())
-    .addOption(weightsOption())
+    .addOption(numberOption('--limit <n>', 'read only the first n characters'));
+  addModelOptions(command);
+  return command
     .option('--json', 'print one JSON object')
     .addHelpText(
       'before',

@@ -1,6 +1,6 @@
 /** Options that several commands have. */
-import { InvalidArgumentError, Option } from 'commander';
-import { WEIGHT_TYPES } from '../engine/engine.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { WEIGHT_TYPES, type WeightType } from '../engine/engine.ts';
 import { DEVICES } from '../engine/open.ts';
 
 /** Which engine. What `auto` means is the command's. */
@@ -21,7 +21,7 @@ export const threadsOption = (): Option =>
   );
 
 /** How the weights are kept while they are only read. */
-export const weightsOption = (): Option =>
+const weightsOption = (): Option =>
   new Option(
     '--weights <type>',
     'bf16: weights rounded to half their digits, which --device native reads in half the time',
@@ -32,6 +32,21 @@ export const weightsOption = (): Option =>
 /** Which checkpoint of a run. */
 export const checkpointOption = (): Option =>
   new Option('--checkpoint <which>', 'best, latest, or the number of a step').default('best');
+
+/** Which model, and how it computes; see `openModel`. */
+export interface ModelOptions {
+  readonly checkpoint: string;
+  readonly device: string;
+  readonly threads?: number;
+  readonly weights: WeightType;
+}
+
+/** Gives a command that reads a model the options of `ModelOptions`. */
+export function addModelOptions(command: Command): void {
+  for (const option of [checkpointOption, inferenceDeviceOption, threadsOption, weightsOption]) {
+    command.addOption(option());
+  }
+}
 
 /** An option whose argument is a number; ranges are checked where it is used. */
 export const numberOption = (flags: string, description: string): Option =>

@@ -1,7 +1,6 @@
 /** `charloom sample`: text in the manner of a model, shown as it is drawn. */
 import { randomInt } from 'node:crypto';
 import { Command } from 'commander';
-import type { WeightType } from '../engine/engine.ts';
 import { CharloomError } from '../errors.ts';
 import { checkFields, integer, number } from '../fields.ts';
 import type { SamplingOptions } from '../inference/distribution.ts';
@@ -14,14 +13,7 @@ import { findSource } from '../text/source.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
 import { examples } from './help.ts';
 import { type OpenModel, openModel } from './open-model.ts';
-import {
-  checkpointOption,
-  flagOf,
-  inferenceDeviceOption,
-  numberOption,
-  threadsOption,
-  weightsOption,
-} from './options.ts';
+import { addModelOptions, flagOf, type ModelOptions, numberOption } from './options.ts';
 import { interruption } from './signals.ts';
 import { count } from './terminal/format.ts';
 import { note, printGenerated, printJson } from './terminal/output.ts';
@@ -40,21 +32,17 @@ interface SampleOptions extends SamplingOptions {
   readonly seed: number;
 }
 
-interface CommandOptions extends SampleOptions {
+interface CommandOptions extends SampleOptions, ModelOptions {
   readonly prompt?: string;
   readonly promptFile?: string;
   readonly stop: string;
   readonly interactive?: boolean;
-  readonly checkpoint: string;
-  readonly device: string;
-  readonly threads?: number;
-  readonly weights: WeightType;
   readonly raw?: boolean;
   readonly json?: boolean;
 }
 
 export function sampleCommand(): Command {
-  return new Command('sample')
+  const command = new Command('sample')
     .description('write text in the manner of a model')
     .argument('<model>', 'run folder or checkpoint folder')
     .option('--prompt <text>', 'text to go on from')
@@ -80,11 +68,9 @@ export function sampleCommand(): Command {
     .option('--stop <string>', 'end where this string comes (it is not printed)', '')
     .addOption(numberOption('--count <n>', 'texts to draw').default(1))
     .addOption(numberOption('--seed <n>', 'same seed, same text (default: a new one each time)'))
-    .option('--interactive', 'type prompts, read how the model goes on')
-    .addOption(checkpointOption())
-    .addOption(inferenceDeviceOption())
-    .addOption(threadsOption())
-    .addOption(weightsOption())
+    .option('--interactive', 'type prompts, read how the model goes on');
+  addModelOptions(command);
+  return command
     .option('--raw', 'control characters to a terminal, too, where they are otherwise escaped')
     .option('--json', 'print one JSON object per text')
     .addHelpText(

@@ -2,7 +2,6 @@
 import { Command } from 'commander';
 import { CostliestPassages, type Passage } from '../analysis/passages.ts';
 import { surprise } from '../analysis/surprise.ts';
-import type { WeightType } from '../engine/engine.ts';
 import { CharloomError } from '../errors.ts';
 import { checkFields, integer } from '../fields.ts';
 import { evaluationOf } from '../inference/evaluator.ts';
@@ -21,14 +20,7 @@ import {
 } from './evaluation-text.ts';
 import { examples } from './help.ts';
 import { type OpenModel, openModel } from './open-model.ts';
-import {
-  checkpointOption,
-  flagOf,
-  inferenceDeviceOption,
-  numberOption,
-  threadsOption,
-  weightsOption,
-} from './options.ts';
+import { addModelOptions, flagOf, type ModelOptions, numberOption } from './options.ts';
 import { type Output, openOutput } from './output-file.ts';
 import { interruption } from './signals.ts';
 import { CharacterLines, LISTED_GUESSES } from './surprise-characters.ts';
@@ -44,19 +36,15 @@ interface Figures {
   readonly limit?: number;
 }
 
-interface SurpriseOptions extends Figures {
+interface SurpriseOptions extends Figures, ModelOptions {
   readonly split?: 'validation' | 'test';
   readonly html?: string;
   readonly perCharacter?: string;
-  readonly checkpoint: string;
-  readonly device: string;
-  readonly threads?: number;
-  readonly weights: WeightType;
   readonly json?: boolean;
 }
 
 export function surpriseCommand(): Command {
-  return new Command('surprise')
+  const command = new Command('surprise')
     .description('show what every character of a text cost a model, in bits')
     .argument('<model>', 'run folder or checkpoint folder')
     .argument('[files...]', "texts to read; '-' is standard input; none: the run's own text")
@@ -65,11 +53,9 @@ export function surpriseCommand(): Command {
     .option('--per-character <file>', 'write one JSON object per character, as lines')
     .addOption(numberOption('--passages <n>', 'costliest passages to list').default(10))
     .addOption(numberOption('--width <n>', 'characters of a passage').default(32))
-    .addOption(numberOption('--limit <n>', 'read only the first n characters'))
-    .addOption(checkpointOption())
-    .addOption(inferenceDeviceOption())
-    .addOption(threadsOption())
-    .addOption(weightsOption())
+    .addOption(numberOption('--limit <n>', 'read only the first n characters'));
+  addModelOptions(command);
+  return command
     .option('--json', 'print one JSON object')
     .addHelpText(
       'before',

@@ -99,12 +99,7 @@ export class Evaluator {
     ids: IdSequence,
     options: { onProgress?: (predictions: number) => void; signal?: AbortSignal } = {},
   ): Promise<Evaluation> {
-    let total = 0;
-    for await (const { start, count, losses } of this.windows(ids, options.signal)) {
-      for (const loss of losses) total += loss;
-      options.onProgress?.(start + count);
-    }
-    return evaluationOf(total, ids.length - 1);
+    return meanOf(this.windows(ids, options.signal), ids, options.onProgress);
   }
 
   /**
@@ -120,13 +115,7 @@ export class Evaluator {
     const targets = new Int32Array(WINDOW);
     for (let start = 0; start < predictions; start += WINDOW) {
       signal?.throwIfAborted();
-      const count = Math.min(WINDOW, predictions - start);
-      ids.read(start, inputs.subarray(0, count));
-      ids.read(start + 1, targets.subarray(0, count));
-      if (count < WINDOW) {
-        inputs.fill(0, count);
-        targets.fill(-1, count); // −1: no target
-      }
+      const count = fillWindow(ids, start, inputs, targets);
       engine.write(this.#ids, inputs);
       engine.write(this.#targets, targets);
       await this.#executable.run();
@@ -148,6 +137,33 @@ export class Evaluator {
       };
     }
   }
+}
+
+/**
+ * Fills a window with the symbols of a text from `start` on and those that follow them; what lies beyond the text has no target.
+ * @returns how many predictions that is
+ */
+export function fillWindow(ids: IdSequence, start: number, inputs: Int32Array, targets: Int32Array): number {
+  const count = Math.min(inputs.length, ids.length - 1 - start);
+  ids.read(start, inputs.subarray(0, count));
+  ids.read(start + 1, targets.subarray(0, count));
+  inputs.fill(0, count);
+  targets.fill(-1, count); // −1: no target
+  return count;
+}
+
+/** The evaluation that the windows of a text are, read to its end. */
+export async function meanOf(
+  windows: AsyncIterable<Window>,
+  ids: IdSequence,
+  onProgress?: (predictions: number) => void,
+): Promise<Evaluation> {
+  let total = 0;
+  for await (const { start, count, losses } of windows) {
+    for (const loss of losses) total += loss;
+    onProgress?.(start + count);
+  }
+  return evaluationOf(total, ids.length - 1);
 }
 
 /** @param total Σ −ln p over so many predictions, nats */

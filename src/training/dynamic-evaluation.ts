@@ -9,7 +9,7 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { declare, type Engine, type Executable, Matrix } from '../engine/engine.ts';
 import { Recorder } from '../engine/recorder.ts';
-import { type Evaluation, evaluationOf, type Window, zero } from '../inference/evaluator.ts';
+import { type Evaluation, fillWindow, meanOf, type Window, zero } from '../inference/evaluator.ts';
 import type { LanguageModel, StreamState } from '../model/language-model.ts';
 import { recordLoss } from '../model/loss.ts';
 import type { IdSequence } from '../text/id-sequence.ts';
@@ -101,12 +101,7 @@ export class DynamicEvaluator {
     ids: IdSequence,
     options: { onProgress?: (predictions: number) => void; signal?: AbortSignal } = {},
   ): Promise<Evaluation> {
-    let total = 0;
-    for await (const { start, count, losses } of this.windows(ids, options.signal)) {
-      for (const loss of losses) total += loss;
-      options.onProgress?.(start + count);
-    }
-    return evaluationOf(total, ids.length - 1);
+    return meanOf(this.windows(ids, options.signal), ids, options.onProgress);
   }
 
   /**
@@ -131,11 +126,7 @@ export class DynamicEvaluator {
     let flushed = performance.now();
     try {
       for (let start = 0, step = 1; start < predictions; start += S, step++) {
-        const count = Math.min(S, predictions - start);
-        ids.read(start, inputs.subarray(0, count));
-        ids.read(start + 1, targets.subarray(0, count));
-        inputs.fill(0, count);
-        targets.fill(-1, count); // −1: no target
+        const count = fillWindow(ids, start, inputs, targets);
         engine.write(this.#ids, inputs);
         engine.write(this.#targets, targets);
         engine.write(this.#historyRow, [rows]);
