@@ -1,5 +1,5 @@
 /*
- * out [rows, columns] = A B (+ bias) (+ out). B lies in packed panels of PANEL columns, [depth / 256][panels][256][PANEL]; A
+ * out [rows, columns] = A B (+ bias) (+ out). B lies in packed panels of PANEL columns, [depth / 512][panels][256][PANEL]; A
  * is packed into tiles, a block at a time. A tile of sums stays in registers: TILE_ROWS rows by one panel, or, of a single
  * row, several panels. The sum of an element runs through each block of depth in order, and the blocks' sums are added in
  * order: how rows are divided, among threads or tiles, changes no bits.
@@ -13,9 +13,9 @@
 enum {
   PANEL_VECTORS = 2,
   PANEL = PANEL_VECTORS * LANES,
-  TILE_ROWS = REGISTERS == 32 ? 12 : 6,
+  TILE_ROWS = REGISTERS == 32 ? 14 : 6,
   BLOCK_ROWS = 8 * TILE_ROWS,
-  BLOCK_DEPTH = 256,
+  BLOCK_DEPTH = 512,
   BLOCK_FLOATS = BLOCK_ROWS * BLOCK_DEPTH,
   PANEL_FLOATS = BLOCK_DEPTH * PANEL,
   LINE_FLOATS = 16,
@@ -70,6 +70,17 @@ static __attribute__((noinline)) void finish_row(const float *sums, const target
   for (int c = 0; c < columns; c++) out[c] = sums[c] + (to->bias ? to->bias[c] : 0) + (to->accumulate ? out[c] : 0);
 }
 
+/*
+ * AVX-512 multiplies by a float in memory, read in all lanes, in one instruction: nothing but the multiplications is left to
+ * decode, which counts where another thread of the core's takes its turns. But each then reads its float, and a core reads
+ * two in a cycle, about as many as it multiplies: so in three rows of four. In the fourth, as with other vectors, a register
+ * takes the float for all vectors.
+ */
+INLINE bool reads_as_it_multiplies(int row) { return VECTOR_BYTES == 64 && row % 4 != 0; }
+
+/* The same pointer, but the compiler does not know, and reads through it once more; `which` tells one such from another. */
+#define READ_AGAIN(pointer, which) __asm__("" : "+r"(pointer) : "i"(which))
+
 /* A step of depth of `tile`. */
 INLINE void tile_step(int rows, int panels, vec sums[TILE_ROWS][4 * PANEL_VECTORS], const float *a, const float *b,
                       bool halves, size_t next_panel) {
@@ -78,9 +89,12 @@ INLINE void tile_step(int rows, int panels, vec sums[TILE_ROWS][4 * PANEL_VECTOR
   for (int p = 0; p < panels; p++) load_panel(row + p * PANEL_VECTORS, b + (size_t)p * next_panel, halves);
 #pragma GCC unroll 16
   for (int r = 0; r < rows; r++) {
-    const float x = a[r];
 #pragma GCC unroll 16
-    for (int v = 0; v < panels * PANEL_VECTORS; v++) sums[r][v] += x * row[v];
+    for (int v = 0; v < panels * PANEL_VECTORS; v++) {
+      const float *x = a;
+      if (reads_as_it_multiplies(r)) READ_AGAIN(x, v);
+      sums[r][v] += x[r] * row[v];
+    }
   }
 }
 
@@ -137,7 +151,8 @@ INLINE void tile(int rows, int panels, const target *to, const float *a, size_t 
 /* Calls `f(n, ...)` with the constant n that `rows` is. */
 #if REGISTERS == 32
 #define MORE_ROWS(f, ...) CASE(7, f, __VA_ARGS__) CASE(8, f, __VA_ARGS__) CASE(9, f, __VA_ARGS__) \
-  CASE(10, f, __VA_ARGS__) CASE(11, f, __VA_ARGS__) CASE(12, f, __VA_ARGS__)
+  CASE(10, f, __VA_ARGS__) CASE(11, f, __VA_ARGS__) CASE(12, f, __VA_ARGS__) CASE(13, f, __VA_ARGS__) \
+  CASE(14, f, __VA_ARGS__)
 #else
 #define MORE_ROWS(f, ...)
 #endif
