@@ -32,7 +32,7 @@ export interface FeatureScore {
   readonly feature: Feature;
   /** Symbols at which the feature is not 0, of the first and of the second half. */
   readonly occurrences: readonly [number, number];
-  /** The best cells, by |r| on the first half; none if the feature is too rare, or nearly everywhere. */
+  /** The best cells, by |r| on the first half; none if the feature is (not) there too rarely, see LEAST_OCCURRENCES. */
   readonly neurons: readonly ScoredNeuron[];
 }
 

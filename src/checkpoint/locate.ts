@@ -25,9 +25,7 @@ export interface LocatedModel {
  *   the checkpoint, or the last of a run that has no other, has no valid manifest, USAGE if path and `which` are two different checkpoints
  */
 export async function resolveModel(path: string, which: CheckpointChoice = 'best'): Promise<LocatedModel> {
-  if (!(await isFolder(path))) {
-    throw new CharloomError('NO_INPUT', `${path} is a file, not a run folder or a checkpoint folder`);
-  }
+  await requireFolder(path);
   if (await exists(join(path, MANIFEST))) return oneCheckpoint(path, which);
   if (!(await exists(join(path, CHECKPOINTS)))) {
     if (await exists(join(path, 'config.json'))) {
@@ -83,12 +81,14 @@ async function refuseDamaged(dir: string): Promise<void> {
   throw new CharloomError('BAD_DATA', `${dir} is damaged: its manifest is that of step ${step}`);
 }
 
-async function isFolder(path: string): Promise<boolean> {
+/** @throws CharloomError NO_INPUT if there is nothing, or it is a file */
+export async function requireFolder(path: string): Promise<void> {
   try {
-    return (await stat(path)).isDirectory();
+    if ((await stat(path)).isDirectory()) return;
   } catch (error) {
     throw asReadError(error, path);
   }
+  throw new CharloomError('NO_INPUT', `${path} is a file, not a run folder or a checkpoint folder`);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -111,6 +111,7 @@ async function compressTo(
   }
   if (options.json) {
     return printJson({
+      file: options.output!,
       bytes: bytes.length,
       compressedBytes,
       ratio,

@@ -75,6 +75,7 @@ async function decompressTo(
   const compressedBytes = input.bytes.length;
   if (options.json) {
     return printJson({
+      file: options.output!,
       bytes: bytes.length,
       compressedBytes,
       ratio: bytes.length / compressedBytes,

@@ -26,7 +26,7 @@ import {
 } from './evaluation-text.ts';
 import { examples } from './help.ts';
 import { showNeuron } from './neuron-text.ts';
-import { featureTable, gateTable, rankingTable } from './neurons-report.ts';
+import { featureTable, gateTable, rankingTable, TOO_RARE } from './neurons-report.ts';
 import { type OpenModel, openModel } from './open-model.ts';
 import { addModelOptions, flagOf, type ModelOptions, numberOption } from './options.ts';
 import { type Output, openOutput } from './output-file.ts';
@@ -169,7 +169,7 @@ async function showStudy(
   );
   if (asked) {
     const { feature, neurons } = asked;
-    if (neurons.length === 0) return print(`${feature.name}: too rare in this text, or nearly everywhere\n`);
+    if (neurons.length === 0) return print(`${feature.name}: ${TOO_RARE}\n`);
     await print(`${feature.name}: ${feature.meaning}\n\n${featureTable(asked)}`);
   } else {
     await print(`${rankingTable(study.features, study.symbols)}\n${gateTable(study.gates)}`);

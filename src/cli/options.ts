@@ -52,7 +52,11 @@ export function addModelOptions(command: Command): void {
 export const numberOption = (flags: string, description: string): Option =>
   new Option(flags, description).argParser((text) => {
     const value = Number(text);
-    if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('Not a number.');
+    if (text.trim() === '' || Number.isNaN(value)) {
+      // Where the number may be left out, what follows is taken for it all the same.
+      const hint = flags.endsWith(']') ? ' Give files before this option.' : '';
+      throw new InvalidArgumentError(`Not a number.${hint}`);
+    }
     return value;
   });
 

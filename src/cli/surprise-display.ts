@@ -70,6 +70,7 @@ class LineDisplay implements SurpriseDisplay {
 
   async close(): Promise<void> {
     if (this.#start < this.#text.length) await this.#end(this.#text.length);
+    await print('\nbefore each line: its bits per character\n');
   }
 
   async #end(end: number): Promise<void> {

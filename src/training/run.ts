@@ -25,7 +25,7 @@ import {
   verifyCheckpoints,
 } from '../checkpoint/checkpoint.ts';
 import { readJsonObject } from '../checkpoint/json.ts';
-import { type CheckpointChoice, resolveModel } from '../checkpoint/locate.ts';
+import { type CheckpointChoice, requireFolder, resolveModel } from '../checkpoint/locate.ts';
 import { MODEL, TRAINING } from '../checkpoint/manifest.ts';
 import { lockRun, type RunLock } from '../checkpoint/run-lock.ts';
 import type { SafeTensor } from '../checkpoint/safetensors.ts';
@@ -120,8 +120,9 @@ export class Run {
    * @throws CharloomError NO_INPUT if there is none, BAD_DATA if its files are not what they should be
    */
   static async open(dir: string): Promise<Run> {
+    await requireFolder(dir);
     if (!existsSync(join(dir, CONFIG))) {
-      throw new CharloomError('NO_INPUT', `${dir} is not a run: it has no ${CONFIG}`);
+      throw new CharloomError('NO_INPUT', `${dir} is no run: it has no ${CONFIG}`);
     }
     const path = join(dir, CONFIG);
     const config = parseConfig(await readJsonObject(path), path);

@@ -13,6 +13,7 @@ const inFolder = (name: string): string => join(cwd, name);
 const held = sampleText(26_000).slice(20_000);
 
 interface Figures {
+  readonly file: string;
   readonly bytes: number;
   readonly compressedBytes: number;
   readonly ratio: number;
@@ -46,6 +47,7 @@ describe('a file and back', { concurrency: 3 }, () => {
   it('when a text is compressed then its size is what eval says, within 0.1% and a constant', async () => {
     const figures = await compress('run', 'held.txt', '-o', 'size.loom');
     const [evaluation] = await json<Figures>(['eval', 'run', 'held.txt'], { cwd });
+    assert.equal(figures.file, 'size.loom');
     assert.equal(figures.characters, evaluation!.characters);
     assert.equal(figures.compressedBytes, readFileSync(inFolder('size.loom')).length);
     assert.ok(Math.abs(figures.crossEntropy / evaluation!.crossEntropy - 1) < 1e-6);
@@ -66,6 +68,7 @@ describe('a file and back', { concurrency: 3 }, () => {
       assert.deepEqual(readFileSync(inFolder(made[0]!)), readFileSync(inFolder(made[1]!)));
       const [restored] = await json(['decompress', model, made[1]!, '-o', `${name}.back`], { cwd });
       assert.deepEqual(readFileSync(inFolder(`${name}.back`)), readFileSync(inFolder(name)));
+      assert.equal(restored!.file, `${name}.back`);
       assert.equal(restored!.bytes, figures.bytes);
       assert.equal(restored!.characters, figures.characters);
     });

@@ -146,7 +146,9 @@ describe('exit status 66: an input is missing', { concurrency: 4 }, () => {
     ['a text is a folder', ['train', 'folder'], 'folder: it is a folder'],
     ['a run does not exist', ['sample', 'none'], 'none: it does not exist'],
     ['a folder is no run', ['eval', 'folder'], 'folder is no run'],
-    ['a run to resume does not exist', ['resume', 'none'], 'none is not a run'],
+    ['a run to resume does not exist', ['resume', 'none'], 'none: it does not exist'],
+    ['a folder to resume is no run', ['resume', 'folder'], 'folder is no run'],
+    ['a file to resume is no run', ['resume', 'text.txt'], 'text.txt is a file'],
     ['a checkpoint does not exist', ['sample', 'run', '--checkpoint', '7'], 'step 7', 'steps 2'],
     [
       'a prompt file does not exist',

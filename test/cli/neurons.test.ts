@@ -149,13 +149,19 @@ describe('charloom neurons', { concurrency: 3 }, () => {
   it('when the text is too short to say anything then that is said', async () => {
     writeFileSync(join(cwd, 'two.txt'), 'Th');
     const { stdout } = await succeed(['neurons', 'run', 'two.txt'], { cwd });
-    assert.match(stdout, /too rare here, or nearly everywhere: quotes, .+, cjk-punctuation\n/);
+    assert.match(
+      stdout,
+      /there, or not there, at fewer than 20 characters of one half of the text: quotes, .+, cjk-punctuation\n/,
+    );
     await succeed(['neurons', 'run', 'two.txt', '--html', 'two.html'], { cwd });
     assert.deepEqual(blockTexts(readFileSync(join(cwd, 'two.html'), 'utf8')), ['T']);
     const { stdout: one } = await succeed(['neurons', 'run', 'two.txt', '--neuron', '1:7'], { cwd });
     assert.match(one, /^T\n[▁-█]\n\ncell +1:7, tanh\(c\) /);
     const rare = await succeed(['neurons', 'run', 'two.txt', '--feature', 'digit'], { cwd });
-    assert.match(rare.stdout, /digit: too rare in this text, or nearly everywhere\n$/);
+    assert.match(
+      rare.stdout,
+      /digit: there, or not there, at fewer than 20 characters of one half of the text\n$/,
+    );
   });
 
   it('when something cannot be done then an error says what', async () => {

@@ -151,7 +151,7 @@ describe('charloom report', { concurrency: 3 }, () => {
         /garbage\/metrics\.jsonl has no step among its lines, 2 of which/,
       ],
       [copyOf('gone', () => undefined), 66, /cannot read gone\/metrics\.jsonl: it does not exist/],
-      ['nonesuch', 66, /nonesuch is not a run/],
+      ['nonesuch', 66, /cannot read nonesuch: it does not exist/],
     ];
     for (const [run, status, message] of cases) {
       const result = await charloom(['report', run], { cwd });

@@ -146,7 +146,7 @@ describe('charloom surprise', { concurrency: 3 }, () => {
     });
     assert.match(
       stdout.replace(ESCAPE, 'ESC'),
-      /^ {5}-\n +\d\.\d\d {2}MARA:\n +\d\.\d\d {2}\tThe lightESC\[31m 你 is out\.\n +\d\.\d\d {2}End\n\ntext +-\ncharacters +37 \(6 unknown\)\nbits per character +\d\.\d{4}\ncross-entropy .+\nperplexity .+\n\nBITS +LINE +COSTLIEST PASSAGES\n(\d+\.\d\d +\d +.+\n){2}$/,
+      /^ {5}-\n +\d\.\d\d {2}MARA:\n +\d\.\d\d {2}\tThe lightESC\[31m 你 is out\.\n +\d\.\d\d {2}End\n\nbefore each line: its bits per character\n\ntext +-\ncharacters +37 \(6 unknown\)\nbits per character +\d\.\d{4}\ncross-entropy .+\nperplexity .+\n\nBITS +LINE +COSTLIEST PASSAGES\n(\d+\.\d\d +\d +.+\n){2}$/,
     );
     assert.match(stderr, /^6 of 37 characters are not in the model's vocabulary/m);
     // The means of the lines are those of their characters.
