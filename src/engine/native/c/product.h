@@ -78,8 +78,8 @@ static __attribute__((noinline)) void finish_row(const float *sums, const target
  */
 INLINE bool reads_as_it_multiplies(int row) { return VECTOR_BYTES == 64 && row % 4 != 0; }
 
-/* The same pointer, but the compiler does not know, and reads through it once more; `which` tells one such from another. */
-#define READ_AGAIN(pointer, which) __asm__("" : "+r"(pointer) : "i"(which))
+/* The same pointer, but the compiler does not know, and reads through it once more. */
+#define READ_AGAIN(pointer) __asm__ volatile("" : "+r"(pointer))
 
 /* A step of depth of `tile`. */
 INLINE void tile_step(int rows, int panels, vec sums[TILE_ROWS][4 * PANEL_VECTORS], const float *a, const float *b,
@@ -92,7 +92,7 @@ INLINE void tile_step(int rows, int panels, vec sums[TILE_ROWS][4 * PANEL_VECTOR
 #pragma GCC unroll 16
     for (int v = 0; v < panels * PANEL_VECTORS; v++) {
       const float *x = a;
-      if (reads_as_it_multiplies(r)) READ_AGAIN(x, v);
+      if (reads_as_it_multiplies(r)) READ_AGAIN(x);
       sums[r][v] += x[r] * row[v];
     }
   }
