@@ -14,6 +14,9 @@ import { GateCounts, type GateSaturation } from './gates.ts';
 /** A feature has to be there, and not to be there, at so many symbols of each half; else it says nothing of any cell. */
 export const LEAST_OCCURRENCES = 20;
 
+/** Why there is nothing to tell of a feature. */
+export const TOO_RARE = `there, or not there, at fewer than ${LEAST_OCCURRENCES} characters of one half of the text`;
+
 /** One cell: its layer and its place in it, both from 0 on. */
 export interface Neuron {
   readonly layer: number;
@@ -32,7 +35,7 @@ export interface FeatureScore {
   readonly feature: Feature;
   /** Symbols at which the feature is not 0, of the first and of the second half. */
   readonly occurrences: readonly [number, number];
-  /** The best cells, by |r| on the first half; none if the feature is (not) there too rarely, see LEAST_OCCURRENCES. */
+  /** The best cells, by |r| on the first half; none if the feature is too rare, or nearly everywhere. */
   readonly neurons: readonly ScoredNeuron[];
 }
 

@@ -1,6 +1,6 @@
 /** Tables of `charloom neurons`: which cells track what, and how their gates stand. */
 import type { GateSaturation } from '../analysis/gates.ts';
-import { type FeatureScore, LEAST_OCCURRENCES, nameOfNeuron } from '../analysis/neurons.ts';
+import { type FeatureScore, nameOfNeuron, TOO_RARE } from '../analysis/neurons.ts';
 import { table } from './terminal/format.ts';
 
 const r = (value: number): string => `${value < 0 ? '−' : ' '}${Math.abs(value).toFixed(2)}`;
@@ -24,9 +24,6 @@ export function rankingTable(features: readonly FeatureScore[], symbols: number)
       : '';
   return ranking + (rare.length > 0 ? `${TOO_RARE}: ${rare.join(', ')}\n` : '');
 }
-
-/** Why there is nothing to tell of a feature. */
-export const TOO_RARE = `there, or not there, at fewer than ${LEAST_OCCURRENCES} characters of one half of the text`;
 
 /** The best cells of one feature. */
 export function featureTable({ neurons }: FeatureScore): string {

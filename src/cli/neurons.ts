@@ -9,6 +9,7 @@ import {
   type NeuronStudy,
   nameOfNeuron,
   studyNeurons,
+  TOO_RARE,
 } from '../analysis/neurons.ts';
 import { CharloomError } from '../errors.ts';
 import { checkFields, integer } from '../fields.ts';
@@ -26,7 +27,7 @@ import {
 } from './evaluation-text.ts';
 import { examples } from './help.ts';
 import { showNeuron } from './neuron-text.ts';
-import { featureTable, gateTable, rankingTable, TOO_RARE } from './neurons-report.ts';
+import { featureTable, gateTable, rankingTable } from './neurons-report.ts';
 import { type OpenModel, openModel } from './open-model.ts';
 import { addModelOptions, flagOf, type ModelOptions, numberOption } from './options.ts';
 import { type Output, openOutput } from './output-file.ts';

@@ -52,6 +52,12 @@ async function fails(status: number, args: readonly string[], ...parts: (string 
 
 describe('exit status 2: the command line is wrong', { concurrency: 4 }, () => {
   const cases: [title: string, args: string[], ...parts: (string | RegExp)[]][] = [
+    [
+      'a file is taken for the number of an option',
+      ['eval', 'run', '--baseline', 'text.txt'],
+      "'text.txt' is invalid",
+      'Give files before this option.',
+    ],
     ['an option is misspelt', ['train', 'text.txt', '--hiden', '8'], "'--hiden'", 'Did you mean --hidden?'],
     [
       'an option of a nested command is unknown',

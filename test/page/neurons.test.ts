@@ -68,7 +68,10 @@ describe('the page on cells', () => {
     ]);
     assert.match(page, /vowel<br><span class="quiet">a &lt;vowel&gt;<\/span>/);
     assert.match(page, /<button type="button" data-neuron="0">1:0<\/button> −0\.88/);
-    assert.match(page, /Too rare in this text, or nearly everywhere: digit\./);
+    assert.match(
+      page,
+      /Not told, for they are there, or not there, at fewer than 20 characters of one half of the text: digit\./,
+    );
     assert.doesNotMatch(page, /<b>/);
     // A cell that the page cannot show is named all the same.
     assert.match(pageOf('ab', [[0, 1]]), /<td>0:7 \+0\.40<\/td>/);

@@ -1,5 +1,5 @@
 /*
- * out [rows, columns] = A B (+ bias) (+ out). B lies in packed panels of PANEL columns, [depth / 512][panels][256][PANEL]; A
+ * out [rows, columns] = A B (+ bias) (+ out). B lies in packed panels of PANEL columns, [depth / 512][panels][512][PANEL]; A
  * is packed into tiles, a block at a time. A tile of sums stays in registers: TILE_ROWS rows by one panel, or, of a single
  * row, several panels. The sum of an element runs through each block of depth in order, and the blocks' sums are added in
  * order: how rows are divided, among threads or tiles, changes no bits.
@@ -71,10 +71,9 @@ static __attribute__((noinline)) void finish_row(const float *sums, const target
 }
 
 /*
- * AVX-512 multiplies by a float in memory, read in all lanes, in one instruction: nothing but the multiplications is left to
- * decode, which counts where another thread of the core's takes its turns. But each then reads its float, and a core reads
- * two in a cycle, about as many as it multiplies: so in three rows of four. In the fourth, as with other vectors, a register
- * takes the float for all vectors.
+ * AVX-512 multiplies by a float in memory, read in all lanes, in one instruction: little but the multiplications is left to
+ * decode. But each then reads its float, and a core reads two in a cycle, about as many as it multiplies: so in three rows of
+ * four, as was measured (docs/native.md). In the fourth, as with other vectors, a register takes the float for all vectors.
  */
 INLINE bool reads_as_it_multiplies(int row) { return VECTOR_BYTES == 64 && row % 4 != 0; }
 
