@@ -44,12 +44,21 @@ function lowered(program: Program, byUnits: boolean): readonly Command[] {
   return lower(program, target(1), storageOf, byUnits).commands;
 }
 
-/** The run of units that is `thread`'s: whole grains, the first of them for the command's home. */
-function run({ units, grain, home = 0 }: Command, thread: number, threads: number): [number, number] {
+/**
+ * The run of units that is `thread`'s: whole grains, a single one for the command's home.
+ * @param shares of all threads, as parts of what they add up to
+ */
+function run(
+  { units, grain, home = 0 }: Command,
+  thread: number,
+  shares: readonly number[],
+): [number, number] {
+  if (units <= grain) return thread === home ? [0, units] : [0, 0];
+  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
   const grains = Math.ceil(units / grain);
-  const turn = (thread - home + threads) % threads;
-  const bound = (n: number): number => Math.min(units, Math.ceil((grains * n) / threads) * grain);
-  return [bound(turn), bound(turn + 1)];
+  const bound = (n: number): number =>
+    Math.min(units, Math.round((grains * sum(shares.slice(0, n))) / sum(shares)) * grain);
+  return [bound(thread), bound(thread + 1)];
 }
 
 /** The words of its storage that the units [from, to) of a command touch, as ranges. */
@@ -77,7 +86,7 @@ class Words {
 }
 
 /** @throws AssertionError for a word that one thread writes and another one touches without a barrier in between */
-function assertApart({ commands, threads }: Schedule): void {
+function assertApart({ commands, threads }: Schedule, shares: readonly number[]): void {
   const arena = new Words(Math.ceil(planArena(commands, threads) / 4));
   const words = new Map<Storage, Words>();
   for (const [number, command] of commands.entries()) {
@@ -87,7 +96,7 @@ function assertApart({ commands, threads }: Schedule): void {
     }
     const marks: [bits: Uint8Array, start: number, end: number, bit: number][] = [];
     for (let thread = 0; thread < threads; thread++) {
-      const [from, to] = run(command, thread, threads);
+      const [from, to] = run(command, thread, shares);
       if (from === to) continue;
       for (const place of command.arguments) {
         if (!(place instanceof Place) || place.storage.bytes === 0) continue;
@@ -150,6 +159,9 @@ const PROGRAMS: Record<string, Program> = {
   'reading as a wavefront, two texts': reading({ cell: 'rnn' }, { T: 17, B: 2, lag: 4 }),
 };
 
+const equal = (threads: number): number[] => new Array<number>(threads).fill(1);
+const UNEQUAL = [3, 7, 1, 4];
+
 describe('a schedule', () => {
   for (const [name, program] of Object.entries(PROGRAMS)) {
     it(`keeps threads apart between barriers: ${name}`, () => {
@@ -159,7 +171,7 @@ describe('a schedule', () => {
         for (const threads of [2, 3, 4]) {
           const shared = schedule(commands, target(threads));
           if (shared.threads === threads) several++;
-          assertApart(shared);
+          for (const shares of [equal(threads), UNEQUAL]) assertApart(shared, shares.slice(0, threads));
         }
       }
       assert.ok(several > 0, 'no number of threads was worth it');
@@ -171,7 +183,9 @@ describe('a schedule', () => {
     const barriers = commands.flatMap(({ opcode }, i) => (opcode === BARRIER ? [i] : []));
     assert.ok(barriers.length > 0);
     for (const left of barriers) {
-      assert.throws(() => assertApart({ commands: commands.toSpliced(left, 1), threads, time: 0 }));
+      assert.throws(() =>
+        assertApart({ commands: commands.toSpliced(left, 1), threads, time: 0 }, equal(threads)),
+      );
     }
   });
 

@@ -1,7 +1,8 @@
 /** The threads of the engines on the processor: the same bits with any number of them, and good manners. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
+import { Shares } from '../../src/engine/commands/shares.ts';
 import { declare, type Engine, Matrix } from '../../src/engine/engine.ts';
 import { openEngine } from '../../src/engine/open.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
@@ -83,6 +84,40 @@ for (const name of ['simd', 'native'] as const) {
         }
       });
     }
+
+    it('leave the same bits, however unequal their shares are and whenever they change', async (t) => {
+      const settings = { ...PRESETS.default!.settings, ...SIZES, cell: 'lstm', layers: 2 } as Settings &
+        ModelConfig;
+      const alone = await open(1);
+      const { values } = await train(alone, settings);
+      await alone.close();
+      const random = new Random(9, 0);
+      const changes = t.mock.method(Shares.prototype, 'follow', function (this: Shares) {
+        this.divide(Array.from({ length: threads }, () => random.uniform() ** 4));
+      });
+      let threads = 2;
+      for (; threads <= 4; threads++) {
+        const engine = await open(threads);
+        assert.deepEqual((await train(engine, settings)).values, values);
+        await engine.close();
+      }
+      assert.ok(changes.mock.callCount() >= 3 * 3, 'after each walk');
+    });
+
+    it('have their speeds measured, and shares that follow them', async (t: TestContext) => {
+      const divide = t.mock.method(Shares.prototype, 'divide');
+      const engine = await open(2);
+      const settings = { ...PRESETS.default!.settings, vocabulary: 65, hidden: 256 };
+      while (divide.mock.callCount() < 3) await train(engine, settings);
+      await engine.close();
+      const [equal, ...measured] = divide.mock.calls.map((call) => call.arguments[0]);
+      assert.deepEqual(equal, [1, 1]);
+      // Parts of a program a millisecond. Whatever else the machine does, a core is not a hundred times as fast as another.
+      for (const [one, other] of measured) {
+        assert.ok(one! > 0 && one! <= 1 / 20, `${one}`);
+        assert.ok(one! / other! > 0.01 && one! / other! < 100, `${one}, ${other}`);
+      }
+    });
 
     it('wait for each other only where the split changes: not in the time loop', async () => {
       const dispatches: number[] = [];

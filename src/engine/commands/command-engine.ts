@@ -9,10 +9,13 @@ import { type Command, encode, type Storage, stretches, wordCount } from './comm
 import { lower } from './lower.ts';
 import { type Lowered, writtenTensors } from './lowering.ts';
 import { type Schedule, schedule } from './schedule.ts';
+import { Shares } from './shares.ts';
 import type { Target } from './target.ts';
 
 /** Memory for tensors and lists, from the bottom up, and, where it likes, the arena of temporaries. Addresses are bytes. */
 export interface CommandMemory {
+  /** Where the threads' shares lie: see `shares.ts`. */
+  readonly shares: number;
   /** Where the arena starts now. */
   readonly arena: number;
   /** Bytes in use. */
@@ -76,6 +79,7 @@ export class CommandEngine implements Engine {
   readonly #walker: Walker;
   readonly #memory: CommandMemory;
   readonly #target: Target;
+  readonly #shares: Shares;
   readonly #storages = new Map<Tensor, Storage>();
   /** How often each parameter tensor may have changed. */
   readonly #versions = new Map<Tensor, number>();
@@ -88,6 +92,7 @@ export class CommandEngine implements Engine {
     this.#walker = walker;
     this.#memory = walker.memory;
     this.#target = walker.target;
+    this.#shares = new Shares(walker.memory, walker.target.threads);
     this.description = walker.description;
     this.concurrency = walker.target.threads;
   }
@@ -198,6 +203,7 @@ export class CommandEngine implements Engine {
       const start = address + cuts[i - 1]! * 4;
       const running = this.#walker.run(start, address + cuts[i]! * 4, threads, work);
       if (running) await running;
+      if (threads > 1) this.#shares.follow();
       if (performance.now() - this.#lastBreath > BREATH) {
         await breathe();
         this.#lastBreath = performance.now();

@@ -69,11 +69,11 @@ export interface Command {
   readonly opcode: number;
   /**
    * The command is so many independent pieces of work, and threads share them: each takes one run of units, whose
-   * length is a multiple of `grain`. No unit's bits depend on who computes it.
+   * length is a multiple of `grain` (see `shares.ts`). No unit's bits depend on who computes it.
    */
   readonly units: number;
   readonly grain: number;
-  /** The thread that takes the first run, the next ones follow; thread 0, if not said. */
+  /** The thread that does a command of a single grain; thread 0, if not said. */
   readonly home?: number;
   readonly arguments: readonly Argument[];
   /** Multiplications and additions, roughly. */

@@ -16,8 +16,8 @@ export interface Schedule {
   readonly commands: readonly Command[];
   readonly threads: number;
   /**
-   * How long they take, in multiplications and additions: of the thread that has most to do from each barrier to the next,
-   * and so many more for each barrier.
+   * How long they take with equal shares, in multiplications and additions: of the thread that has most to do from each
+   * barrier to the next, and so many more for each barrier.
    */
   readonly time: number;
 }

@@ -6,6 +6,7 @@ import { CharloomError } from '../../errors.ts';
 import { align } from '../commands/arena.ts';
 import type { CommandMemory } from '../commands/command-engine.ts';
 import type { Storage } from '../commands/commands.ts';
+import { SHARE_BYTES } from '../commands/shares.ts';
 
 const GIBIBYTE = 2 ** 30;
 
@@ -24,14 +25,16 @@ const RESERVED = 64;
 export class NativeMemory implements CommandMemory {
   readonly #visible: ArrayBuffer;
   readonly #reservation: number;
+  readonly shares = RESERVED;
   readonly arena: number;
-  #end = RESERVED;
+  #end: number;
   #arenaBytes = 0;
 
   /** @param visible the first `visibleBytes` of so many bytes */
-  constructor(visible: ArrayBuffer, reservation: number) {
+  constructor(visible: ArrayBuffer, reservation: number, threads: number) {
     this.#visible = visible;
     this.#reservation = reservation;
+    this.#end = RESERVED + threads * SHARE_BYTES;
     this.arena = visible.byteLength;
   }
 

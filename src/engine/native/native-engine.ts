@@ -97,7 +97,7 @@ class NativeWalker implements Walker {
     this.#kernels = kernels;
     this.#engine = engine;
     this.#runAside = promisify(kernels.run.async);
-    this.memory = new NativeMemory(koffi.view(kernels.memory(engine), visibleBytes(bytes)), bytes);
+    this.memory = new NativeMemory(koffi.view(kernels.memory(engine), visibleBytes(bytes)), bytes, threads);
     const parts = [
       'C',
       `${kernels.vectorBits()}-bit vectors`,

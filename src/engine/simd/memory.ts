@@ -7,25 +7,25 @@ import { CharloomError } from '../../errors.ts';
 import { align } from '../commands/arena.ts';
 import type { CommandMemory } from '../commands/command-engine.ts';
 import type { Storage } from '../commands/commands.ts';
-import { BLOCK_BYTES, REFUSED } from './assembly/layout.ts';
+import { SHARE_BYTES } from '../commands/shares.ts';
+import { BLOCK_BYTES, REFUSED, SHARES } from './assembly/layout.ts';
 
 const PAGE = 65536;
 /** All that 32-bit addresses reach. */
 const MOST_PAGES = 65536;
 
-/** Left to what threads share, and to the constants of the kernels from 1024 on; address 0 stands for "no operand". */
-const RESERVED = 4096;
-
 export class WasmMemory implements CommandMemory {
   readonly #memory: WebAssembly.Memory;
+  readonly shares = SHARES;
   /** Where each thread packs blocks of A. */
-  readonly workspace = RESERVED;
+  readonly workspace: number;
   #end: number;
   #arenaBytes = 0;
 
   constructor(memory: WebAssembly.Memory, threads: number) {
     this.#memory = memory;
-    this.#end = align(RESERVED + threads * BLOCK_BYTES);
+    this.workspace = SHARES + threads * SHARE_BYTES;
+    this.#end = align(this.workspace + threads * BLOCK_BYTES);
     this.#grow(this.bytes);
   }
 

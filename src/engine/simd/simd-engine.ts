@@ -51,7 +51,9 @@ class WasmWalker implements Walker {
   #workers: Promise<void> | undefined;
 
   constructor({ module, memory, threads, startWorkers }: Parts) {
-    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    const { exports } = new WebAssembly.Instance(module, {
+      env: { memory, 'performance.now': () => performance.now() },
+    });
     this.#kernels = exports as unknown as Kernels;
     this.memory = new WasmMemory(memory, threads);
     this.#startWorkers = () => startWorkers(threads, { module, memory, workspace: this.memory.workspace });

@@ -11,7 +11,7 @@ import type { WorkerContext } from './simd-engine.ts';
 const SOURCE = `
 const { parentPort, workerData } = require('node:worker_threads');
 const { module, memory, thread, workspace } = workerData;
-const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+const { exports } = new WebAssembly.Instance(module, { env: { memory, 'performance.now': () => performance.now() } });
 parentPort.postMessage('ready');
 exports.serve(thread, workspace);
 parentPort.close();

@@ -5,6 +5,7 @@
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 #include "vectors.h"
 
 enum { SPINS = 20000, LINE_BYTES = 64 };
@@ -27,9 +28,16 @@ typedef struct {
   uint32_t start, end; /* the job: commands of `memory` */
 } team;
 
+/* What of every command is a thread's, and how fast it is: commands/shares.ts knows this as a line of the memory. */
+typedef struct {
+  int32_t start, end; /* 65536ths of all grains */
+  float spent;        /* milliseconds that all of the products would have taken of which it has done a share */
+} share;
+
 /* A thread in a job, and what of the current command is its own: see `take`. */
 typedef struct {
   team *team;
+  share *share;
   float *tiles; /* room for a packed block of A */
   float *panel; /* and for a panel of B */
   int thread, threads;
@@ -79,15 +87,38 @@ static void barrier(worker *self) {
   }
 }
 
-/* Divides `units` into runs of whole grains, one for each thread from `home` on, and takes this thread's. */
+/* So many 65536ths of all grains, to the nearest whole one. */
+INLINE int part(int grains, int of65536) { return (int)(((int64_t)grains * of65536 + 32768) >> 16); }
+
+/* Divides `units` into runs of whole grains, one for each thread, and takes this thread's; a single grain is for `home`. */
 INLINE void take(worker *self, int units, int grain, int home) {
-  const int threads = self->threads;
+  self->first = 0;
+  self->count = units;
+  if (self->threads == 1) return;
+  if (units <= grain) {
+    if (self->thread != home) self->count = 0;
+    return;
+  }
   const int grains = (units + grain - 1) / grain;
-  const int run = self->thread >= home ? self->thread - home : self->thread - home + threads;
-  const int64_t first = ((int64_t)grains * run + threads - 1) / threads * grain;
-  const int64_t next = ((int64_t)grains * (run + 1) + threads - 1) / threads * grain;
-  self->first = (int)(first < units ? first : units);
-  self->count = (int)(next < units ? next : units) - self->first;
+  const int first = part(grains, self->share->start) * grain, next = part(grains, self->share->end) * grain;
+  self->first = first < units ? first : units;
+  self->count = (next < units ? next : units) - self->first;
+}
+
+/* Whether the time that a command takes, of so many units, tells how fast a thread is: if every one has several grains. */
+INLINE bool tells_speed(const worker *self, int units, int grain) {
+  return self->threads > 1 && units >= 8 * self->threads * grain;
+}
+
+INLINE double milliseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return 1e3 * (double)now.tv_sec + 1e-6 * (double)now.tv_nsec;
+}
+
+/* This thread began its share of such a command at `begun`, and is done: adds up how long all `units` would have taken it. */
+INLINE void tell_speed(worker *self, double begun, int units) {
+  self->share->spent += (float)((milliseconds() - begun) * units / self->count);
 }
 
 /* An index is out of range: the host will hear of it. Returns 0, which is an index of everything. */

@@ -336,9 +336,16 @@ static void walk(worker *self, uint32_t start, uint32_t end) {
     if (command[0] == OP_BARRIER) {
       barrier(self);
     } else {
-      take(self, (int)command[2], (int)command[3], (int)command[4]);
+      const int units = (int)command[2], grain = (int)command[3];
+      take(self, units, grain, (int)command[4]);
       reader args = {self, command + 5};
-      if (self->count > 0) execute(self, command[0], &args);
+      if (self->count > 0) {
+        const bool is_product = command[0] == OP_MATMUL || command[0] == OP_MATMUL_TRANSPOSED;
+        const bool is_timed = is_product && tells_speed(self, units, grain);
+        const double begun = is_timed ? milliseconds() : 0;
+        execute(self, command[0], &args);
+        if (is_timed) tell_speed(self, begun, units);
+      }
     }
     command += command[1];
   }
@@ -415,7 +422,7 @@ engine *charloom_open(int threads, size_t bytes) {
   for (int i = 0; i < threads; i++) {
     float *room = tiles + (size_t)i * (BLOCK_FLOATS + PANEL_FLOATS);
     e->workers[i] = (worker){
-        .team = &e->team, .tiles = room, .panel = room + BLOCK_FLOATS, .thread = i, .threads = threads,
+        .team = &e->team, .share = (share *)(e->team.memory + (i + 1) * LINE_FLOATS), .tiles = room, .panel = room + BLOCK_FLOATS, .thread = i, .threads = threads,
     };
     if (i == 0) continue;
     if (pthread_create(&e->threads[i - 1], NULL, serve, &e->workers[i]) != 0) {

@@ -12,9 +12,14 @@ export const BLOCK_DEPTH = 256;
 /** Bytes that the matrix product needs for a packed block of A: see TILE_BYTES in `pack.ts`. */
 export const BLOCK_BYTES = (BLOCK_ROWS / TILE_ROWS) * (BLOCK_DEPTH * TILE_ROWS * 4 + 64);
 
-/** Byte addresses, one cache line each, of what threads share beside the tensors: see `threads.ts`. */
+/**
+ * Byte addresses, one cache line each, of what threads share beside the tensors: see `threads.ts`. Address 0 stands for "no
+ * operand"; constants of the kernels lie from 1024 on.
+ */
 export const JOB = 64;
 export const ARRIVED = 128;
 export const GENERATION = 192;
 export const ASLEEP = 256;
 export const REFUSED = 320;
+/** A line for each thread: see `../../commands/shares.ts`. */
+export const SHARES = 4096;

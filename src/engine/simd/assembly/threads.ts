@@ -8,7 +8,7 @@
  *     ASLEEP      threads that sleep until a job or a generation is over
  *     REFUSED     not 0 if a command met an index out of range
  */
-import { ARRIVED, ASLEEP, GENERATION, JOB, REFUSED } from './layout';
+import { ARRIVED, ASLEEP, GENERATION, JOB, REFUSED, SHARES } from './layout';
 
 /** Looks at a word before a thread goes to sleep over it: about a tenth of a millisecond. */
 const SPINS = 100000;
@@ -21,12 +21,39 @@ let threads: i32 = 1;
 export let first: i32 = 0;
 export let count: i32 = 0;
 
-/** Divides `units` into runs of whole grains, one for each thread from `home` on, and takes this thread's. */
+/** Divides `units` into runs of whole grains, one for each thread, and takes this thread's; a single grain is for `home`. */
 export function take(units: i32, grain: i32, home: i32): void {
+  if (threads === 1 || units <= grain) {
+    first = 0;
+    count = threads === 1 || thread === home ? units : 0;
+    return;
+  }
+  const line = shareOf(thread);
   const grains = (units + grain - 1) / grain;
-  const run = thread >= home ? thread - home : thread - home + threads;
-  first = min(units, ((grains * run + threads - 1) / threads) * grain);
-  count = min(units, ((grains * (run + 1) + threads - 1) / threads) * grain) - first;
+  first = min(units, part(grains, load<i32>(line)) * grain);
+  count = min(units, part(grains, load<i32>(line, 4)) * grain) - first;
+}
+
+/** Where a thread's line of `../../commands/shares.ts` lies. */
+function shareOf(thread: i32): usize {
+  return (SHARES as usize) + ((thread as usize) << 6);
+}
+
+/** So many 65536ths of all grains, to the nearest whole one. */
+function part(grains: i32, of65536: i32): i32 {
+  return (((grains as i64) * (of65536 as i64) + 32768) >> 16) as i32;
+}
+
+/** Whether the time that a command takes, of so many units, tells how fast a thread is: if every one has several grains. */
+export function tellsSpeed(units: i32, grain: i32): bool {
+  return threads > 1 && units >= 8 * threads * grain;
+}
+
+/** This thread began its share of such a command at `begun`, and is done: adds up how long all `units` would have taken it. */
+export function tellSpeed(begun: f64, units: i32): void {
+  const line = shareOf(thread);
+  const spent = ((performance.now() - begun) * (units as f64)) / (count as f64);
+  store<f32>(line, load<f32>(line, 8) + (spent as f32), 8);
 }
 
 /** Waits until all threads of the job are here. */

@@ -14,7 +14,19 @@ import { crossEntropy, squaredError } from './loss';
 import { matmul } from './matmul';
 import { adam, rmsprop, sgd } from './optimizer';
 import { packPanels, packPanelsTransposed, transpose } from './pack';
-import { awaitJob, barrier, count, first, jobEnd, jobStart, post, take, thread } from './threads';
+import {
+  awaitJob,
+  barrier,
+  count,
+  first,
+  jobEnd,
+  jobStart,
+  post,
+  take,
+  tellSpeed,
+  tellsSpeed,
+  thread,
+} from './threads';
 
 /** Where the next argument lies. */
 let cursor: usize = 0;
@@ -67,9 +79,17 @@ function walk(start: usize, end: usize, blocks: usize): void {
     const opcode = load<i32>(command);
     if (opcode === op.BARRIER) barrier();
     else {
-      take(load<i32>(command, 8), load<i32>(command, 12), load<i32>(command, 16));
+      const units = load<i32>(command, 8);
+      const grain = load<i32>(command, 12);
+      take(units, grain, load<i32>(command, 16));
       cursor = command + 20;
-      if (count > 0) execute(opcode, block);
+      if (count > 0) {
+        const isProduct = opcode === op.MATMUL || opcode === op.MATMUL_TRANSPOSED;
+        const isTimed = isProduct && tellsSpeed(units, grain);
+        const begun = isTimed ? performance.now() : 0;
+        execute(opcode, block);
+        if (isTimed) tellSpeed(begun, units);
+      }
     }
     command += (load<u32>(command, 4) as usize) << 2;
   }
