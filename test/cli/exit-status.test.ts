@@ -319,8 +319,8 @@ describe('signals', { concurrency: 2 }, () => {
   }
 
   it('when a second SIGINT comes then charloom ends without saving', async () => {
-    // One step takes some tenths of a second here: both signals come in its midst.
-    const slow = ['--device', 'reference', '--hidden', '128', '--batch-size', '15'];
+    // One step takes about a second here: both signals come in its midst.
+    const slow = ['--device', 'reference', '--hidden', '128', '--batch-size', '40'];
     const args = ['train', 'text.txt', ...slow, '--steps', '9', '--out', 'impatient'];
     const { child, result, until } = start(args, { cwd });
     await until(/saved in/);

@@ -421,8 +421,10 @@ engine *charloom_open(int threads, size_t bytes) {
 #endif
   for (int i = 0; i < threads; i++) {
     float *room = tiles + (size_t)i * (BLOCK_FLOATS + PANEL_FLOATS);
+    /* After the first line, which is no operand's: see memory.ts. */
+    share *own = (share *)(e->team.memory + (i + 1) * LINE_FLOATS);
     e->workers[i] = (worker){
-        .team = &e->team, .share = (share *)(e->team.memory + (i + 1) * LINE_FLOATS), .tiles = room, .panel = room + BLOCK_FLOATS, .thread = i, .threads = threads,
+        .team = &e->team, .share = own, .tiles = room, .panel = room + BLOCK_FLOATS, .thread = i, .threads = threads,
     };
     if (i == 0) continue;
     if (pthread_create(&e->threads[i - 1], NULL, serve, &e->workers[i]) != 0) {
