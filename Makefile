@@ -44,7 +44,7 @@ sanitize: export ASAN_OPTIONS = detect_leaks=0
 sanitize: node_modules/.installed
 	export XDG_CACHE_HOME=$$(mktemp -d) LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)"; \
 	node bin/charloom.js bench --device native --shape 1x8@4x8 --seconds 0.01 >/dev/null && \
-	node --import tsx --test --test-name-pattern native --test-reporter dot \
+	node --import tsx --test --test-name-pattern native --test-reporter spec \
 	  test/contract/*.test.ts test/model/golden.test.ts test/model/bfloat16.test.ts test/engine/threads.test.ts; \
 	status=$$?; rm -r $$XDG_CACHE_HOME; exit $$status
 
