@@ -7,7 +7,7 @@ import type { EngineOptions } from '../engine/open.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { TrainingConfig } from '../training/config.ts';
-import type { RunConfig } from '../training/run.ts';
+import type { RunConfig } from '../training/run-config.ts';
 import { openEngine } from './engine.ts';
 import { interruption } from './signals.ts';
 import { count } from './terminal/format.ts';

@@ -3,7 +3,7 @@ import type { RunFigures, RunHistory } from '../analysis/run-history.ts';
 import type { ThinnedCurve } from '../analysis/thinning.ts';
 import { ParameterLayout } from '../model/parameters.ts';
 import { halved } from '../training/divergence.ts';
-import type { RunConfig } from '../training/run.ts';
+import type { RunConfig } from '../training/run-config.ts';
 import { type Chart, lineChart } from './chart.ts';
 import { type Content, type Html, html } from './html.ts';
 import { renderPage } from './page.ts';

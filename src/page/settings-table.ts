@@ -1,5 +1,5 @@
 /** The settings of runs as tables. */
-import type { RunConfig } from '../training/run.ts';
+import type { RunConfig } from '../training/run-config.ts';
 
 interface Setting {
   /** As in `config.json`, e.g. "training.learningRate". */

@@ -32,41 +32,19 @@ import type { SafeTensor } from '../checkpoint/safetensors.ts';
 import { floatsOf, floatTensor, weightsFromTensors, weightsToTensors } from '../checkpoint/weights.ts';
 import type { Matrix } from '../engine/engine.ts';
 import { CharloomError } from '../errors.ts';
-import { type Check, checkFields, choice, integer, number } from '../fields.ts';
-import { checkModelConfig, type ModelConfig } from '../model/config.ts';
+import { type Check, checkFields, integer, number } from '../fields.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { ParameterLayout } from '../model/parameters.ts';
-import type { FileRecord } from '../text/source.ts';
-import { parseSplit } from '../text/split.ts';
-import { UNITS, type Unit } from '../text/symbol-reader.ts';
 import { Vocabulary } from '../text/vocabulary.ts';
-import { checkTrainingConfig, type TrainingConfig } from './config.ts';
 import type { Best, TrainingEvent, Validation } from './events.ts';
 import { METRICS } from './metrics.ts';
 import { Optimizer } from './optimizer.ts';
+import { parseRunConfig, type RunConfig } from './run-config.ts';
 import type { Snapshot, SnapshotStore } from './snapshot.ts';
 
-const FORMAT = 1;
 const CONFIG = 'config.json';
 const VOCABULARY = 'vocabulary.json';
 const SAMPLES = 'samples.txt';
-
-/** What `config.json` holds. */
-export interface RunConfig {
-  readonly format: typeof FORMAT;
-  /** Version of charloom, and when the run began (ISO 8601). */
-  readonly charloom: string;
-  readonly created: string;
-  /** As asked for, and the engine that ran. */
-  readonly device: string;
-  readonly engine: string;
-  readonly preset: string;
-  /** How the text was read: see `loadCorpus`. */
-  readonly text: { readonly unit: Unit; readonly minCount: number; readonly split: string };
-  readonly model: ModelConfig;
-  readonly training: TrainingConfig;
-  readonly files: readonly FileRecord[];
-}
 
 /** The part of a snapshot that is in the manifest of a checkpoint, for people and for `info`. */
 export type CheckpointSummary = Pick<
@@ -125,7 +103,7 @@ export class Run {
       throw new CharloomError('NO_INPUT', `${dir} is no run: it has no ${CONFIG}`);
     }
     const path = join(dir, CONFIG);
-    const config = parseConfig(await readJsonObject(path), path);
+    const config = parseRunConfig(await readJsonObject(path), path);
     const vocabularyPath = join(dir, VOCABULARY);
     const vocabulary = Vocabulary.parse(await readJsonObject(vocabularyPath), vocabularyPath);
     if (vocabulary.size !== config.model.vocabulary) {
@@ -293,16 +271,6 @@ function generatorState(training: Tensors, file: string): Uint32Array {
   throw new CharloomError('BAD_DATA', `${file}: there is no generator state`);
 }
 
-/** Whether `text` is a split. */
-function splits(text: string): boolean {
-  try {
-    parseSplit(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Not through a symbolic link, which may lead out of the run folder, nor into a pipe that nobody reads. */
 const APPEND =
   constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -313,46 +281,6 @@ async function append(path: string, text: string): Promise<void> {
   } catch (error) {
     throw asWriteError(error, path);
   }
-}
-
-/** @throws CharloomError BAD_DATA naming the field that is wrong */
-function parseConfig(json: Record<string, unknown>, path: string): RunConfig {
-  const origin = (part: string) =>
-    ({ code: 'BAD_DATA', field: (name: string) => `${path}: ${part}${name}` }) as const;
-  const isText = (value: unknown): string | undefined => (typeof value === 'string' ? undefined : 'a text');
-  const isSize = integer(0, Number.MAX_SAFE_INTEGER);
-  const isSplit = (value: unknown): string | undefined =>
-    typeof value === 'string' && splits(value) ? undefined : 'a split like 90/5/5';
-  const top = checkFields<Omit<RunConfig, 'text' | 'model' | 'training'>>(
-    json,
-    {
-      format: integer(FORMAT, FORMAT),
-      charloom: isText,
-      created: isText,
-      device: isText,
-      engine: isText,
-      preset: isText,
-      files: (value) => (Array.isArray(value) ? undefined : 'a list'),
-    },
-    origin(''),
-  );
-  return {
-    ...top,
-    text: checkFields<RunConfig['text']>(
-      json.text,
-      { unit: choice(UNITS), minCount: integer(1, 2 ** 31 - 1), split: isSplit },
-      origin('text.'),
-    ),
-    model: checkModelConfig(json.model, origin('model.')),
-    training: checkTrainingConfig(json.training, origin('training.')),
-    files: top.files.map((file, i) =>
-      checkFields<FileRecord>(
-        file,
-        { name: isText, path: isText, bytes: isSize, sha256: isText },
-        origin(`files[${i}].`),
-      ),
-    ),
-  };
 }
 
 /**

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import type { Choice, Trial } from '../../src/bench/fastest-engine.ts';
 import { describeChoice, deviceOfRun } from '../../src/cli/device-choice.ts';
 import { ReferenceEngine } from '../../src/engine/reference/reference-engine.ts';
-import type { RunConfig } from '../../src/training/run.ts';
+import type { RunConfig } from '../../src/training/run-config.ts';
 
 const choice = (...trials: Trial[]): Choice => ({ engine: new ReferenceEngine(), trials });
 const trial = (engine: string, charactersPerSecond: number | null, reason: string | null = null): Trial => ({

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { decodeSafetensors } from '../../src/checkpoint/safetensors.ts';
-import type { RunConfig } from '../../src/training/run.ts';
+import type { RunConfig } from '../../src/training/run-config.ts';
 import { json, metrics, sampleText, scratchFolder, succeed, TINY } from './charloom.ts';
 
 const cwd = scratchFolder();

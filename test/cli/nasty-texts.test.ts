@@ -23,7 +23,7 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { VocabularyJson } from '../../src/text/vocabulary.ts';
-import type { RunConfig } from '../../src/training/run.ts';
+import type { RunConfig } from '../../src/training/run-config.ts';
 import { type Options, type Running, sampleText, scratchFolder, start, TINY } from './charloom.ts';
 
 const MOST_SECONDS = 20;

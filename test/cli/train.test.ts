@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
-import type { RunConfig } from '../../src/training/run.ts';
+import type { RunConfig } from '../../src/training/run-config.ts';
 import { checkpointSteps, json, metrics, sampleText, scratchFolder, succeed, TINY } from './charloom.ts';
 
 const cwd = scratchFolder();

@@ -7,7 +7,7 @@ import { areTimed, type ChartedRun, reportCharts } from '../../src/page/report-c
 import { differingSettings, settingsOf } from '../../src/page/settings-table.ts';
 import type { TrainingEvent } from '../../src/training/events.ts';
 import { PRESETS } from '../../src/training/presets.ts';
-import type { RunConfig } from '../../src/training/run.ts';
+import type { RunConfig } from '../../src/training/run-config.ts';
 
 const { cell, activation, layers, hidden, embedding, dropout, ...training } = PRESETS.tiny!.settings;
 const config: RunConfig = {

@@ -1,0 +1,79 @@
+/** What a run is, from its first step on: `config.json` of its folder. */
+import { checkFields, choice, integer } from '../fields.ts';
+import { checkModelConfig, type ModelConfig } from '../model/config.ts';
+import type { FileRecord } from '../text/source.ts';
+import { parseSplit } from '../text/split.ts';
+import { UNITS, type Unit } from '../text/symbol-reader.ts';
+import { checkTrainingConfig, type TrainingConfig } from './config.ts';
+
+const FORMAT = 1;
+
+/** What `config.json` holds. */
+export interface RunConfig {
+  readonly format: typeof FORMAT;
+  /** Version of charloom, and when the run began (ISO 8601). */
+  readonly charloom: string;
+  readonly created: string;
+  /** As asked for, and the engine that ran. */
+  readonly device: string;
+  readonly engine: string;
+  readonly preset: string;
+  /** How the text was read: see `loadCorpus`. */
+  readonly text: { readonly unit: Unit; readonly minCount: number; readonly split: string };
+  readonly model: ModelConfig;
+  readonly training: TrainingConfig;
+  readonly files: readonly FileRecord[];
+}
+
+/**
+ * @param path of the file, for messages
+ * @throws CharloomError BAD_DATA naming the field that is wrong
+ */
+export function parseRunConfig(json: Record<string, unknown>, path: string): RunConfig {
+  const origin = (part: string) =>
+    ({ code: 'BAD_DATA', field: (name: string) => `${path}: ${part}${name}` }) as const;
+  const isText = (value: unknown): string | undefined => (typeof value === 'string' ? undefined : 'a text');
+  const isSize = integer(0, Number.MAX_SAFE_INTEGER);
+  const isSplit = (value: unknown): string | undefined =>
+    typeof value === 'string' && splits(value) ? undefined : 'a split like 90/5/5';
+  const top = checkFields<Omit<RunConfig, 'text' | 'model' | 'training'>>(
+    json,
+    {
+      format: integer(FORMAT, FORMAT),
+      charloom: isText,
+      created: isText,
+      device: isText,
+      engine: isText,
+      preset: isText,
+      files: (value) => (Array.isArray(value) ? undefined : 'a list'),
+    },
+    origin(''),
+  );
+  return {
+    ...top,
+    text: checkFields<RunConfig['text']>(
+      json.text,
+      { unit: choice(UNITS), minCount: integer(1, 2 ** 31 - 1), split: isSplit },
+      origin('text.'),
+    ),
+    model: checkModelConfig(json.model, origin('model.')),
+    training: checkTrainingConfig(json.training, origin('training.')),
+    files: top.files.map((file, i) =>
+      checkFields<FileRecord>(
+        file,
+        { name: isText, path: isText, bytes: isSize, sha256: isText },
+        origin(`files[${i}].`),
+      ),
+    ),
+  };
+}
+
+/** Whether `text` is a split. */
+function splits(text: string): boolean {
+  try {
+    parseSplit(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
