@@ -157,9 +157,12 @@ export async function loadCheckpoint(dir: string): Promise<Checkpoint> {
 }
 
 /** As `loadCheckpoint`, the model alone: for sampling and evaluation. */
-export async function loadModel(dir: string): Promise<Omit<Checkpoint, 'training'>> {
+export async function loadModel(
+  dir: string,
+): Promise<Omit<Checkpoint, 'training'> & { readonly sha256: string }> {
   const { step, bestStep, files, summary } = await readManifest(dir);
-  return { step, bestStep, summary, model: await loadTensors(join(dir, MODEL), files[MODEL]) };
+  const { sha256 } = files[MODEL];
+  return { step, bestStep, summary, sha256, model: await loadTensors(join(dir, MODEL), files[MODEL]) };
 }
 
 /**

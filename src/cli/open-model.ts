@@ -1,4 +1,4 @@
-/** Opening a trained model for `sample`, `eval` and `compress`: its run, its weights on an engine. */
+/** Opening a trained model: its run, its weights, for `sample`, `eval` and `compress` on an engine. */
 import { loadModel } from '../checkpoint/checkpoint.ts';
 import type { CheckpointChoice } from '../checkpoint/locate.ts';
 import { weightsFromTensors } from '../checkpoint/weights.ts';
@@ -9,12 +9,24 @@ import { LanguageModel } from '../model/language-model.ts';
 import { Run } from '../training/run.ts';
 import { openEngine } from './engine.ts';
 
-export interface OpenModel {
+interface Located {
   readonly run: Run;
   /** The step of the checkpoint. */
   readonly step: number;
   readonly model: LanguageModel;
+}
+
+export interface OpenModel extends Located {
   readonly engine: Engine;
+}
+
+export interface ReadModel extends Located {
+  /** The folder of the checkpoint. */
+  readonly checkpoint: string;
+  /** Flat, as `model.layout` says. */
+  readonly weights: Float64Array;
+  /** Of the file of the weights. */
+  readonly sha256: string;
 }
 
 /** The argument of `--checkpoint`. @throws CharloomError USAGE unless it is best, latest or a step */
@@ -25,6 +37,18 @@ export function parseCheckpoint(text: string): CheckpointChoice {
 }
 
 /**
+ * Reads a model's weights.
+ * @param path a run folder or one checkpoint folder
+ */
+export async function readModel(path: string, which: CheckpointChoice): Promise<ReadModel> {
+  const { run, checkpoint } = await Run.locate(path, which);
+  const { step, model: tensors, sha256 } = await loadModel(checkpoint);
+  const model = new LanguageModel(run.config.model);
+  const weights = weightsFromTensors(model.layout, tensors, `${checkpoint}/model.safetensors`);
+  return { run, step, model, checkpoint, weights, sha256 };
+}
+
+/**
  * Loads a model's weights into an engine.
  * @param path a run folder or one checkpoint folder
  */
@@ -32,10 +56,7 @@ export async function openModel(
   path: string,
   options: { checkpoint: string; device: string; threads?: number; weights?: WeightType },
 ): Promise<OpenModel> {
-  const { run, checkpoint } = await Run.locate(path, parseCheckpoint(options.checkpoint));
-  const { step, model: tensors } = await loadModel(checkpoint);
-  const model = new LanguageModel(run.config.model);
-  const weights = weightsFromTensors(model.layout, tensors, `${checkpoint}/model.safetensors`);
+  const { run, step, model, weights } = await readModel(path, parseCheckpoint(options.checkpoint));
   const engine = await openEngine(options.device, options);
   const rounded = options.weights === 'bf16';
   engine.write(model.parameters, rounded ? withRoundedMatrices(weights, model.layout) : weights);

@@ -72,12 +72,13 @@ export async function runTraining(
 /** What is trained, on which text, by which engine, where to. */
 function introduce(run: Run, engine: Engine, corpus: Corpus, parameters: number): void {
   const style = styled(process.stderr);
-  const { model, training, files } = run.config;
+  const { model, training, files, initFrom } = run.config;
+  const known = `${run.vocabulary.size - 1} ${initFrom ? 'in the vocabulary' : 'different'}`;
   const cell = model.cell === 'rnn' ? `RNN (${model.activation})` : model.cell.toUpperCase();
   const input = model.embedding > 0 ? `embedding ${model.embedding}` : 'one-hot input';
   const names = printableLine(files.map(({ name }) => name).join(' '));
   note(
-    `${style.bold(names)}  ${count(corpus.ids.length)} ${run.vocabulary.unit}s, ${run.vocabulary.size - 1} different; ` +
+    `${style.bold(names)}  ${count(corpus.ids.length)} ${run.vocabulary.unit}s, ${known}; ` +
       `training ${count(corpus.train.length)}, validation ${count(corpus.validation.length)}, test ${count(corpus.test.length)}`,
   );
   note(

@@ -4,7 +4,7 @@
  */
 import { type Command, Option } from 'commander';
 import { CharloomError } from '../errors.ts';
-import { checkFields, choice, integer, type Origin } from '../fields.ts';
+import { checkFields, choice, integer, type Origin, shown } from '../fields.ts';
 import { ACTIVATIONS, CELLS, checkModelConfig, type ModelConfig } from '../model/config.ts';
 import { LOSSES } from '../model/loss.ts';
 import { readSettings } from '../text/source.ts';
@@ -12,6 +12,7 @@ import { parseSplit } from '../text/split.ts';
 import { UNITS, type Unit } from '../text/symbol-reader.ts';
 import { checkTrainingConfig, OPTIMIZERS, SCHEDULES, type TrainingConfig } from '../training/config.ts';
 import { PRESETS } from '../training/presets.ts';
+import type { RunConfig } from '../training/run-config.ts';
 import { flagOf, numberOption } from './options.ts';
 
 /** How the text is read. */
@@ -123,11 +124,19 @@ const SETTING_NAMES = new Set(
 /** Options as commander parsed them. */
 export type ParsedOptions = Readonly<Record<string, unknown>>;
 
+/** What a run takes from the trained model that it starts from: what fixes the shapes and the meaning of its weights. */
+export type InheritedSettings = Pick<
+  RunConfig['model'] & RunConfig['text'],
+  'cell' | 'activation' | 'layers' | 'hidden' | 'embedding' | 'unit'
+>;
+
 /**
  * Puts preset, configuration file and options together and checks every setting.
- * @throws CharloomError USAGE for a wrong value, NO_INPUT or BAD_DATA for a wrong configuration file
+ * @param inherited settings that come from the model of `--init-from`
+ * @throws CharloomError USAGE for a wrong value, or for one that is not what is inherited; NO_INPUT or BAD_DATA for a wrong
+ *   configuration file
  */
-export function settingsFrom(options: ParsedOptions): RunSettings {
+export function settingsFrom(options: ParsedOptions, inherited?: InheritedSettings): RunSettings {
   const file = typeof options.config === 'string' ? readConfigFile(options.config) : {};
   const given = Object.fromEntries(
     Object.entries(options).filter(([name, value]) => SETTING_NAMES.has(name) && value !== undefined),
@@ -150,6 +159,17 @@ export function settingsFrom(options: ParsedOptions): RunSettings {
   checkModelConfig({ ...merged, vocabulary: 2 }, fileOrigin);
   checkTrainingConfig(merged, fileOrigin);
   lay(given);
+  for (const [name, value] of Object.entries(inherited ?? {})) {
+    const own = given[name] ?? file[name] ?? value;
+    if (own === value) merged[name] = value;
+    else {
+      throw new CharloomError(
+        'USAGE',
+        `${flagOf(name)} is ${shown(own)}, but the model of --init-from has ${shown(value)}`,
+        'leave it out: a model that goes on learning keeps its shape',
+      );
+    }
+  }
 
   const { vocabulary: _, ...model } = checkModelConfig({ ...merged, vocabulary: 2 }, ORIGIN);
   const training = checkTraining(merged);

@@ -1,6 +1,6 @@
 /** `charloom train`: from text files to a run folder. */
 import { existsSync } from 'node:fs';
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { LanguageModel } from '../model/language-model.ts';
 import { loadCorpus } from '../text/corpus.ts';
@@ -10,11 +10,13 @@ import { Trainer } from '../training/trainer.ts';
 import { chooseEngine } from './device-choice.ts';
 import { openEngine } from './engine.ts';
 import { examples } from './help.ts';
+import { type ReadModel, readModel } from './open-model.ts';
 import { threadsOption, trainingDeviceOption } from './options.ts';
 import { readText } from './read-text.ts';
 import { whereTheyAre } from './run-corpus.ts';
 import { runTraining } from './run-training.ts';
-import { addSettingOptions, type ParsedOptions, settingsFrom } from './settings.ts';
+import { addSettingOptions, type InheritedSettings, type ParsedOptions, settingsFrom } from './settings.ts';
+import { note } from './terminal/output.ts';
 import { waiting } from './terminal/wait.ts';
 import { version } from './version.ts';
 
@@ -23,6 +25,10 @@ export function trainCommand(): Command {
     .description('train a model on text files')
     .argument('<files...>', "UTF-8 text files, one after the other; '-' is standard input")
     .option('--out <dir>', 'run folder to create (default: runs/ and the name of the first file)')
+    .option(
+      '--init-from <model>',
+      'start from the weights of this run (the best) or checkpoint, not from random ones',
+    )
     .addOption(trainingDeviceOption())
     .addOption(threadsOption())
     .option('--json', 'print every event as a line of JSON');
@@ -35,6 +41,7 @@ export function trainCommand(): Command {
         'charloom train book.txt --preset tiny --out runs/first',
         'charloom train *.txt --cell gru --layers 2 --hidden 256 --epochs 20 --dropout 0.3',
         'zcat big.gz | charloom train - --minutes 60',
+        'charloom train letters.txt --init-from runs/book --learning-rate 0.001',
       ),
     )
     .action(train);
@@ -42,9 +49,16 @@ export function trainCommand(): Command {
 
 async function train(
   files: string[],
-  options: ParsedOptions & { out?: string; device: string; threads?: number; json?: boolean },
+  options: ParsedOptions & {
+    out?: string;
+    initFrom?: string;
+    device: string;
+    threads?: number;
+    json?: boolean;
+  },
 ): Promise<void> {
-  const settings = settingsFrom(options);
+  const trained = options.initFrom === undefined ? undefined : await readModel(options.initFrom, 'best');
+  const settings = settingsFrom(options, trained && inheritedFrom(trained));
   const out = options.out ?? freeFolder(files[0]!);
   Run.refuseTaken(out);
   // A device that was asked for by name fails before the text is read; `auto` has to know the model first.
@@ -52,9 +66,21 @@ async function train(
   const { unit, minCount, split } = settings.text;
   const folder = nearestFolder(out);
   const corpus = await readText((onProgress) =>
-    loadCorpus(files, { unit, minCount, split: parseSplit(split), folder, onProgress }),
+    loadCorpus(files, {
+      unit,
+      minCount,
+      base: trained?.run.vocabulary,
+      split: parseSplit(split),
+      folder,
+      onProgress,
+    }),
   );
   const { vocabulary } = corpus;
+  if (trained) {
+    const added = vocabulary.size - trained.run.vocabulary.size;
+    const news = added > 0 ? `; the text has ${added} ${unit}${added > 1 ? 's' : ''} that are new to it` : '';
+    note(`starting from ${options.initFrom}, step ${trained.step}${news}`);
+  }
   const model = new LanguageModel({ ...settings.model, vocabulary: vocabulary.size });
   const { engine, trials } = named
     ? { engine: named, trials: undefined }
@@ -66,6 +92,7 @@ async function train(
     vocabulary,
     training: corpus.train,
     validation: corpus.validation,
+    trained: trained && { layout: trained.model.layout, values: trained.weights },
   });
   await waiting('drawing the initial weights', trainer.initialise());
   // The run folder is created when nothing can be wrong with the settings and the text any more.
@@ -82,6 +109,9 @@ async function train(
       model: model.config,
       training: settings.training,
       files: whereTheyAre(corpus.files),
+      ...(trained && {
+        initFrom: { checkpoint: resolve(trained.checkpoint), step: trained.step, sha256: trained.sha256 },
+      }),
     },
     vocabulary,
   );
@@ -91,6 +121,11 @@ async function train(
     run.close();
     corpus.close();
   }
+}
+
+function inheritedFrom({ run: { config } }: ReadModel): InheritedSettings {
+  const { cell, activation, layers, hidden, embedding } = config.model;
+  return { cell, activation, layers, hidden, embedding, unit: config.text.unit };
 }
 
 /** runs/NAME for NAME.txt, or runs/NAME-2, -3, … where that exists. */

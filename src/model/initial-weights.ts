@@ -1,4 +1,4 @@
-/** What the weights of a new network are. */
+/** What the weights of a network are before its first step. */
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Random } from '../random.ts';
 import type { ModelConfig } from './config.ts';
@@ -32,6 +32,26 @@ export async function initialWeights(
     }
   }
   return flat;
+}
+
+/** The weights of a trained network, flat, and where each of them lies. */
+export interface TrainedWeights {
+  readonly layout: ParameterLayout;
+  readonly values: Float32Array | Float64Array;
+}
+
+/**
+ * Puts trained weights in the place of initial ones. Both networks are of one shape, but for the vocabulary: ids of the trained
+ * one mean the same in the other, which may have more. Rows and columns of those further symbols stay as they are.
+ */
+export function startFrom(trained: TrainedWeights, layout: ParameterLayout, weights: Float32Array): void {
+  for (const [i, { rows, columns, offset }] of trained.layout.entries.entries()) {
+    const own = layout.entries[i]!;
+    for (let row = 0; row < rows; row++) {
+      const start = offset + row * columns;
+      weights.set(trained.values.subarray(start, start + columns), own.offset + row * own.columns);
+    }
+  }
 }
 
 /**

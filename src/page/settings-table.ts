@@ -9,7 +9,7 @@ interface Setting {
 
 /** Every setting of a run, in the order of `config.json`. */
 export function settingsOf(config: RunConfig): Setting[] {
-  const { text, model, training, files, format: _, ...top } = config;
+  const { text, model, training, files, initFrom, format: _, ...top } = config;
   return [
     ...flat('', top),
     ...flat('text.', text),
@@ -19,6 +19,7 @@ export function settingsOf(config: RunConfig): Setting[] {
     })),
     ...flat('model.', model),
     ...flat('training.', training),
+    ...flat('initFrom.', initFrom ?? {}),
   ];
 }
 

@@ -47,6 +47,8 @@ export interface CorpusOptions extends ReadOptions {
   split: Split;
   /** Of a run that goes on; without it the training part decides: see `unit` and `minCount`. */
   vocabulary?: Vocabulary;
+  /** Of the model that a new run starts from: the training part only adds to it. */
+  base?: Vocabulary | undefined;
   /** What one symbol is. Default: character. */
   unit?: Unit;
   /** Symbols that occur less often in the training part become the unknown symbol. Default: 1. */
@@ -54,15 +56,15 @@ export interface CorpusOptions extends ReadOptions {
 }
 
 /**
- * Reads a corpus for training. The vocabulary is that of the training part alone, so that a symbol which
- * only the other parts have counts, honestly, as unknown.
+ * Reads a corpus for training. The vocabulary is that of the training part alone, or what the training part adds to `base`, so
+ * that a symbol which only the other parts have counts, honestly, as unknown.
  *
  * @param paths files, pipes, or `-` for standard input; concatenated in this order
  * @throws CharloomError NO_INPUT (missing, unreadable), BAD_DATA (not UTF-8, empty), USAGE (`-` twice);
  *   CANNOT_CREATE, IO (disk full) if the ids do not fit into memory, nor on the disk
  */
 export async function loadCorpus(paths: readonly string[], options: CorpusOptions): Promise<Corpus> {
-  const unit = options.vocabulary?.unit ?? options.unit ?? 'character';
+  const unit = (options.vocabulary ?? options.base)?.unit ?? options.unit ?? 'character';
   const collected = await collect(paths, unit, options);
   try {
     return divideCorpus(collected, unit, options);
@@ -75,7 +77,7 @@ export async function loadCorpus(paths: readonly string[], options: CorpusOption
 function divideCorpus(
   { ids: collected, symbols, files, close }: CollectedText,
   unit: Unit,
-  { split, minCount = 1, ...options }: CorpusOptions,
+  { split, minCount = 1, base, ...options }: CorpusOptions,
 ): Corpus {
   let { vocabulary } = options;
   if (!vocabulary) {
@@ -87,7 +89,8 @@ function divideCorpus(
         'give more text, or a larger training share in --split',
       );
     }
-    vocabulary = Vocabulary.fromCounts(unit, countSymbols(train, symbols), minCount);
+    const counts = countSymbols(train, symbols);
+    vocabulary = base?.extended(counts, minCount) ?? Vocabulary.fromCounts(unit, counts, minCount);
   }
   const table = vocabulary.idsOf(symbols);
   const ids = collected.mapped(table);

@@ -24,7 +24,7 @@ export interface StreamDecoder {
   end(): string;
 }
 
-/** The symbols of one model in id order, the unknown one last. */
+/** The symbols of one model in id order; the unknown one stands after those of the text that the first training was on. */
 export class Vocabulary {
   readonly unit: Unit;
   /** In id order. Bytes are written as the characters U+0000 to U+00FF, the unknown symbol as ''. */
@@ -45,8 +45,7 @@ export class Vocabulary {
    * @throws CharloomError BAD_DATA if there is none
    */
   static fromCounts(unit: Unit, counts: ReadonlyMap<string, number>, minCount: number): Vocabulary {
-    const symbols: string[] = [];
-    for (const [symbol, count] of counts) if (count >= minCount) symbols.push(symbol);
+    const symbols = frequent(counts, minCount);
     if (symbols.length === 0) {
       throw new CharloomError(
         'BAD_DATA',
@@ -54,7 +53,13 @@ export class Vocabulary {
         'lower --min-count, or give more text',
       );
     }
-    return new Vocabulary(unit, [...symbols.sort(compareCodePoints), UNKNOWN]);
+    return new Vocabulary(unit, [...symbols, UNKNOWN]);
+  }
+
+  /** This vocabulary, all ids as they are, and after it the symbols it lacks that occur at least `minCount` times. */
+  extended(counts: ReadonlyMap<string, number>, minCount: number): Vocabulary {
+    const lacking = frequent(counts, minCount).filter((symbol) => !this.#ids.has(symbol));
+    return new Vocabulary(this.unit, [...this.symbols, ...lacking]);
   }
 
   /**
@@ -158,6 +163,13 @@ export class Vocabulary {
     if (symbol === undefined) throw new RangeError(`id ${id} is not in a vocabulary of ${this.size}`);
     return symbol;
   }
+}
+
+/** The symbols that occur at least `minCount` times, sorted by code point. */
+function frequent(counts: ReadonlyMap<string, number>, minCount: number): string[] {
+  const symbols: string[] = [];
+  for (const [symbol, count] of counts) if (count >= minCount) symbols.push(symbol);
+  return symbols.sort(compareCodePoints);
 }
 
 /** Order of code points, which is not that of UTF-16 code units. */

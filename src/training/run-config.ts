@@ -23,6 +23,17 @@ export interface RunConfig {
   readonly model: ModelConfig;
   readonly training: TrainingConfig;
   readonly files: readonly FileRecord[];
+  /** The trained model whose weights the run started from, if there was one. */
+  readonly initFrom?: TrainedModel;
+}
+
+/** A checkpoint of another run, as it was then. */
+export interface TrainedModel {
+  /** Its folder. */
+  readonly checkpoint: string;
+  readonly step: number;
+  /** Of its weights. */
+  readonly sha256: string;
 }
 
 /**
@@ -36,7 +47,7 @@ export function parseRunConfig(json: Record<string, unknown>, path: string): Run
   const isSize = integer(0, Number.MAX_SAFE_INTEGER);
   const isSplit = (value: unknown): string | undefined =>
     typeof value === 'string' && splits(value) ? undefined : 'a split like 90/5/5';
-  const top = checkFields<Omit<RunConfig, 'text' | 'model' | 'training'>>(
+  const top = checkFields<Omit<RunConfig, 'text' | 'model' | 'training' | 'initFrom'>>(
     json,
     {
       format: integer(FORMAT, FORMAT),
@@ -65,6 +76,13 @@ export function parseRunConfig(json: Record<string, unknown>, path: string): Run
         origin(`files[${i}].`),
       ),
     ),
+    ...(json.initFrom !== undefined && {
+      initFrom: checkFields<TrainedModel>(
+        json.initFrom,
+        { checkpoint: isText, step: isSize, sha256: isText },
+        origin('initFrom.'),
+      ),
+    }),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Everything that decides the next bits of a run, at one step; what a run starts from, and goes back to. */
 import type { Matrix } from '../engine/engine.ts';
-import { initialWeights } from '../model/initial-weights.ts';
+import { initialWeights, startFrom, type TrainedWeights } from '../model/initial-weights.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { Random } from '../random.ts';
 import type { Best, Validation } from './events.ts';
@@ -45,16 +45,20 @@ export interface SnapshotStore {
 /**
  * The start of a run: weights drawn from its seed, which takes seconds for wide layers, all else 0.
  * @param matrices what a snapshot holds beside the weights
+ * @param trained weights that the run starts from instead, as far as they go
  */
 export async function initialSnapshot(
   model: LanguageModel,
   seed: number,
   matrices: readonly Matrix[],
+  trained?: TrainedWeights,
 ): Promise<Snapshot> {
   const random = new Random(seed, STREAMS.initialWeights);
+  const weights = await initialWeights(model.config, model.layout, random);
+  if (trained) startFrom(trained, model.layout, weights);
   return {
     step: 0,
-    weights: await initialWeights(model.config, model.layout, random),
+    weights,
     tensors: matrices.map((matrix) => ({ matrix, values: new Float32Array(matrix.rows * matrix.columns) })),
     generator: new Random(seed, STREAMS.training).state,
     epoch: 0,

@@ -8,6 +8,7 @@ import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Engine, Executable, Matrix } from '../engine/engine.ts';
 import { Evaluator } from '../inference/evaluator.ts';
 import { Sampler } from '../inference/sampler.ts';
+import type { TrainedWeights } from '../model/initial-weights.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { Random } from '../random.ts';
 import { Batches } from '../text/batches.ts';
@@ -51,6 +52,8 @@ export interface TrainerOptions {
   /** Ids of the training text and of the validation text (fewer than 2: no evaluation). */
   readonly training: IdSequence;
   readonly validation: IdSequence;
+  /** Of a model that a new run starts from: see `startFrom`. */
+  readonly trained?: TrainedWeights | undefined;
 }
 
 /** One training run of one model on one text, driven by `run`. */
@@ -92,8 +95,8 @@ export class Trainer {
 
   /** The start of a run: draws the initial weights from its seed. For wide layers this takes seconds. */
   async initialise(): Promise<void> {
-    const { model, config } = this.#options;
-    this.restore(await initialSnapshot(model, config.seed, this.tensors));
+    const { model, config, trained } = this.#options;
+    this.restore(await initialSnapshot(model, config.seed, this.tensors, trained));
     this.#savedStep = undefined;
   }
 

@@ -164,6 +164,9 @@ const CONFIG = [
   amount('training/resetProbability', [2], fine(1)),
   count('training/rollbacks', [101], fine(0)),
   count('training/seed', [2 ** 32], fine(0)),
+  // Only said, never looked for.
+  ...['checkpoint', 'sha256'].map((name) => field(`initFrom/${name}`, NOT_A_TEXT, fine('', '\u001b[31m'))),
+  count('initFrom/step', [], fine(0, 2 ** 53 - 1)),
 ];
 
 const VOCABULARY = [
@@ -193,7 +196,11 @@ const DOCUMENTS = {
     free: ['summary', 'summary/best', 'summary/validation'],
     closed: ['', 'files', 'files/model.safetensors'],
   },
-  'config.json': { fields: CONFIG, free: ['', 'files/0', 'text', 'model', 'training'], closed: [] },
+  'config.json': {
+    fields: CONFIG,
+    free: ['', 'files/0', 'text', 'model', 'training', 'initFrom'],
+    closed: [],
+  },
   'vocabulary.json': { fields: VOCABULARY, free: [], closed: [''] },
 } satisfies Record<string, Document>;
 

@@ -83,7 +83,13 @@ export class TinyRun {
     const corpus = await loadCorpus([path], { ...TEXT, split: parseSplit(TEXT.split) });
     const { cell, activation, layers, hidden, embedding, dropout, ...preset } = PRESETS.default!.settings;
     const settings = { text: TEXT, model: MODEL, training: { ...preset, ...TRAINING } };
-    const origin = { charloom: '0', created: '2026-01-01T00:00:00Z', preset: 'default', files: corpus.files };
+    const origin = {
+      charloom: '0',
+      created: '2026-01-01T00:00:00Z',
+      preset: 'default',
+      files: corpus.files,
+      initFrom: { checkpoint: '/nowhere/run/checkpoints/3', step: 3, sha256: '0'.repeat(64) },
+    };
     const run = await Run.create(
       dir,
       { format: 1, ...origin, device: 'simd', engine: 'simd', ...settings },

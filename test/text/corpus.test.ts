@@ -134,6 +134,19 @@ describe('loadCorpus: vocabulary and split', () => {
     assert.deepEqual(corpus.unknownCharacters, { train: 22, validation: 2, test: 1 });
   });
 
+  it('when a vocabulary is the base then the training part adds to it, and the others do not', async () => {
+    const base = Vocabulary.parse(JSON.parse('{"unit":"character","symbols":["d","","b","a"],"unknown":1}'));
+    const text = `${'abcéc'.repeat(17)}éz${'f'.repeat(13)}`; // 85 + 2 + 13 symbols
+    const options = { base, split: parseSplit('87/13/0'), unit: 'byte' } as const;
+    const corpus = await loadCorpus([file(text)], options);
+    assert.deepEqual(corpus.vocabulary.symbols, ['d', '', 'b', 'a', 'c', 'z', 'é']);
+    assert.deepEqual(idsIn(corpus.ids.part(0, 5)), [3, 2, 4, 6, 4]);
+    assert.deepEqual(corpus.unknownCharacters, { train: 0, validation: 13, test: 0 });
+    const common = await loadCorpus([file(text)], { ...options, minCount: 2 });
+    assert.deepEqual(common.vocabulary.symbols, ['d', '', 'b', 'a', 'c', 'é']);
+    assert.equal(common.unknownCharacters.train, 1);
+  });
+
   it('when the training part is empty then the error says so', async () => {
     await assert.rejects(
       loadCorpus([file('a')], { split: parseSplit('50/25/25') }),

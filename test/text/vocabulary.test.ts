@@ -42,6 +42,32 @@ describe('Vocabulary.fromCounts', () => {
   });
 });
 
+describe('a vocabulary that is extended', () => {
+  const counts = new Map([
+    ['z', 5],
+    ['b', 9],
+    ['é', 2],
+    ['c', 1],
+  ]);
+
+  it('keeps its ids; what it lacked follows by code point, if it occurs often enough', () => {
+    const base = vocabularyOf('character', ['b', 'x']);
+    const extended = base.extended(counts, 2);
+    assert.deepEqual(extended.symbols, ['b', 'x', '', 'z', 'é']);
+    assert.equal(extended.unknown, 2);
+    assert.equal(extended.idOf('c'), 2, 'too rare');
+    assert.deepEqual(extended.extended(counts, 1).symbols, ['b', 'x', '', 'z', 'é', 'c']);
+    const copy = Vocabulary.parse(JSON.parse(JSON.stringify(extended)));
+    assert.deepEqual([copy.symbols, copy.unknown], [extended.symbols, 2]);
+    assert.equal(copy.decode(copy.encode('bzxé?').ids), 'bzxé\ufffd');
+  });
+
+  it('is the same where it lacks nothing', () => {
+    const base = vocabularyOf('byte', ['a', 'b', 'c', 'z', 'é']);
+    assert.deepEqual(base.extended(counts, 1), base);
+  });
+});
+
 describe('Vocabulary: encode and decode', () => {
   const text = 'naïve 漢字 😀 e\u0301 🇩🇪 \r\n';
   for (const unit of ['character', 'grapheme'] as const) {
