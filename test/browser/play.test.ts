@@ -105,7 +105,7 @@ async function sampled(
 /** Waits until the page shows what it should. */
 async function eventually(what: () => Promise<boolean>): Promise<void> {
   for (let i = 0; !(await what()); i++) {
-    assert.ok(i < 100, `never: ${what}`);
+    assert.ok(i < 600, `never: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
