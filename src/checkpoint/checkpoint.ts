@@ -219,7 +219,7 @@ async function loadTensors(path: string, expected: FileDigest): Promise<Map<stri
     throw new CharloomError(
       'BAD_DATA',
       `${path} is damaged: it is not the file that its manifest describes`,
-      'use another checkpoint: --checkpoint latest, or the number of a step',
+      'use another checkpoint: give its folder, RUN/checkpoints/STEP',
     );
   }
   return decodeSafetensors(bytes, path).tensors;

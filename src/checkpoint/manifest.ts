@@ -84,7 +84,7 @@ export async function readManifest(dir: string): Promise<Manifest> {
     throw new CharloomError(
       'BAD_DATA',
       `${path}: damaged: it is not as charloom wrote it`,
-      'use another checkpoint: --checkpoint latest, or the number of a step',
+      'use another checkpoint: give its folder, RUN/checkpoints/STEP',
     );
   }
   return manifest;

@@ -12,7 +12,6 @@ import { parseSplit } from '../text/split.ts';
 import { UNITS, type Unit } from '../text/symbol-reader.ts';
 import { checkTrainingConfig, OPTIMIZERS, SCHEDULES, type TrainingConfig } from '../training/config.ts';
 import { PRESETS } from '../training/presets.ts';
-import type { RunConfig } from '../training/run-config.ts';
 import { flagOf, numberOption } from './options.ts';
 
 /** How the text is read. */
@@ -125,16 +124,13 @@ const SETTING_NAMES = new Set(
 export type ParsedOptions = Readonly<Record<string, unknown>>;
 
 /** What a run takes from the trained model that it starts from: what fixes the shapes and the meaning of its weights. */
-export type InheritedSettings = Pick<
-  RunConfig['model'] & RunConfig['text'],
-  'cell' | 'activation' | 'layers' | 'hidden' | 'embedding' | 'unit'
->;
+export type InheritedSettings = Omit<RunSettings['model'], 'dropout'> & Pick<TextSettings, 'unit'>;
 
 /**
  * Puts preset, configuration file and options together and checks every setting.
- * @param inherited settings that come from the model of `--init-from`
- * @throws CharloomError USAGE for a wrong value, or for one that is not what is inherited; NO_INPUT or BAD_DATA for a wrong
- *   configuration file
+ * @param inherited settings that the model of `--init-from` brings: instead of what preset and file say, and no option may
+ *   say anything else
+ * @throws CharloomError USAGE for a wrong value, NO_INPUT or BAD_DATA for a wrong configuration file
  */
 export function settingsFrom(options: ParsedOptions, inherited?: InheritedSettings): RunSettings {
   const file = typeof options.config === 'string' ? readConfigFile(options.config) : {};
@@ -160,16 +156,14 @@ export function settingsFrom(options: ParsedOptions, inherited?: InheritedSettin
   checkTrainingConfig(merged, fileOrigin);
   lay(given);
   for (const [name, value] of Object.entries(inherited ?? {})) {
-    const own = given[name] ?? file[name] ?? value;
-    if (own === value) merged[name] = value;
-    else {
-      throw new CharloomError(
-        'USAGE',
-        `${flagOf(name)} is ${shown(own)}, but the model of --init-from has ${shown(value)}`,
-        'leave it out: a model that goes on learning keeps its shape',
-      );
-    }
+    if ((given[name] ?? value) === value) continue;
+    throw new CharloomError(
+      'USAGE',
+      `${flagOf(name)} is ${shown(given[name])}, but the model of --init-from has ${shown(value)}`,
+      'leave it out: that comes with the model',
+    );
   }
+  merged = { ...merged, ...inherited };
 
   const { vocabulary: _, ...model } = checkModelConfig({ ...merged, vocabulary: 2 }, ORIGIN);
   const training = checkTraining(merged);

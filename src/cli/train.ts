@@ -17,6 +17,7 @@ import { whereTheyAre } from './run-corpus.ts';
 import { runTraining } from './run-training.ts';
 import { addSettingOptions, type InheritedSettings, type ParsedOptions, settingsFrom } from './settings.ts';
 import { note } from './terminal/output.ts';
+import { printableLine } from './terminal/printable.ts';
 import { waiting } from './terminal/wait.ts';
 import { version } from './version.ts';
 
@@ -78,8 +79,8 @@ async function train(
   const { vocabulary } = corpus;
   if (trained) {
     const added = vocabulary.size - trained.run.vocabulary.size;
-    const news = added > 0 ? `; the text has ${added} ${unit}${added > 1 ? 's' : ''} that are new to it` : '';
-    note(`starting from ${options.initFrom}, step ${trained.step}${news}`);
+    const news = added > 0 ? `; ${added} ${unit}${added > 1 ? 's' : ''} added to its vocabulary` : '';
+    note(`starting from ${printableLine(options.initFrom!)}, step ${trained.step}${news}`);
   }
   const model = new LanguageModel({ ...settings.model, vocabulary: vocabulary.size });
   const { engine, trials } = named

@@ -41,10 +41,15 @@ export interface TrainedWeights {
 }
 
 /**
- * Puts trained weights in the place of initial ones. Both networks are of one shape, but for the vocabulary: ids of the trained
- * one mean the same in the other, which may have more. Rows and columns of those further symbols stay as they are.
+ * Trained weights in the place of initial ones. Both networks are of one shape, but for the vocabulary: ids of the trained
+ * one mean the same in the other, which may have more. Rows and columns of those further symbols are the initial ones.
  */
-export function startFrom(trained: TrainedWeights, layout: ParameterLayout, weights: Float32Array): void {
+export function startFrom(
+  trained: TrainedWeights,
+  layout: ParameterLayout,
+  initial: Float32Array,
+): Float64Array {
+  const weights = Float64Array.from(initial);
   for (const [i, { rows, columns, offset }] of trained.layout.entries.entries()) {
     const own = layout.entries[i]!;
     for (let row = 0; row < rows; row++) {
@@ -52,6 +57,7 @@ export function startFrom(trained: TrainedWeights, layout: ParameterLayout, weig
       weights.set(trained.values.subarray(start, start + columns), own.offset + row * own.columns);
     }
   }
+  return weights;
 }
 
 /**

@@ -19,7 +19,15 @@ export function settingsOf(config: RunConfig): Setting[] {
     })),
     ...flat('model.', model),
     ...flat('training.', training),
-    ...flat('initFrom.', initFrom ?? {}),
+    ...(initFrom
+      ? [
+          {
+            name: 'initFrom',
+            // RUN/checkpoints/STEP: where that run lies is nobody's business.
+            value: `${initFrom.checkpoint.split(/[\\/]/).at(-3)} (step ${initFrom.step}, sha256 ${initFrom.sha256.slice(0, 12)}…)`,
+          },
+        ]
+      : []),
   ];
 }
 

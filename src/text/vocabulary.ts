@@ -56,9 +56,19 @@ export class Vocabulary {
     return new Vocabulary(unit, [...symbols, UNKNOWN]);
   }
 
-  /** This vocabulary, all ids as they are, and after it the symbols it lacks that occur at least `minCount` times. */
+  /**
+   * This vocabulary, all ids as they are, and after it the symbols it lacks that occur at least `minCount` times.
+   * @throws CharloomError BAD_DATA if those are too many
+   */
   extended(counts: ReadonlyMap<string, number>, minCount: number): Vocabulary {
     const lacking = frequent(counts, minCount).filter((symbol) => !this.#ids.has(symbol));
+    if (this.size + lacking.length > MAX_SYMBOLS + 1) {
+      throw new CharloomError(
+        'BAD_DATA',
+        `the text adds ${lacking.length} symbols to a vocabulary of ${this.size}, but ${MAX_SYMBOLS} are the most`,
+        'raise --min-count',
+      );
+    }
     return new Vocabulary(this.unit, [...this.symbols, ...lacking]);
   }
 

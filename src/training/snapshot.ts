@@ -54,11 +54,10 @@ export async function initialSnapshot(
   trained?: TrainedWeights,
 ): Promise<Snapshot> {
   const random = new Random(seed, STREAMS.initialWeights);
-  const weights = await initialWeights(model.config, model.layout, random);
-  if (trained) startFrom(trained, model.layout, weights);
+  const drawn = await initialWeights(model.config, model.layout, random);
   return {
     step: 0,
-    weights,
+    weights: trained ? startFrom(trained, model.layout, drawn) : drawn,
     tensors: matrices.map((matrix) => ({ matrix, values: new Float32Array(matrix.rows * matrix.columns) })),
     generator: new Random(seed, STREAMS.training).state,
     epoch: 0,

@@ -61,7 +61,7 @@ describe('a run that starts from another', { concurrency: 2 }, () => {
 
   it('when the text has other symbols then they are added, and the others keep their ids', async () => {
     const { stderr } = await train('accents', 'accents.txt', ...STILL, '--init-from', 'source');
-    assert.match(stderr, /; the text has 2 characters that are new to it$/m);
+    assert.match(stderr, /; 2 characters added to its vocabulary$/m);
     assert.match(stderr, new RegExp(`, ${symbols('source').length + 1} in the vocabulary; `));
     assert.deepEqual(symbols('accents'), [...symbols('source'), 'é', '\u00fe']);
     // Two symbols that hardly anything speaks for take little from the others.
@@ -116,17 +116,60 @@ describe('a run that starts from another', { concurrency: 2 }, () => {
     const { stdout } = await succeed(['info', 'child'], { cwd });
     assert.ok(stdout.includes(`started from  `) && stdout.includes(checkpoint), stdout);
     await succeed(['report', 'child', '-o', 'child.html'], { cwd });
-    assert.ok(readFileSync(join(cwd, 'child.html'), 'utf8').includes(sha256));
+    const page = readFileSync(join(cwd, 'child.html'), 'utf8');
+    assert.ok(page.includes(`source (step 400, sha256 ${sha256.slice(0, 12)}…)`));
+    assert.ok(!page.includes(cwd), 'not where it lies');
   });
 
   it('when its settings say its shape, too, then they may', async () => {
     const same = ['--hidden', '8', '--config', 'source/config.json', '--init-from', 'source'];
     await train('same', 'text.txt', ...same, '--steps', '1', '--epochs', '0', '--minutes', '0');
     assert.deepEqual(config('same').model, config('source').model);
-    // A preset is about how to train here; the shape is the model's.
+    // Presets and other runs are about how to train here; the shape is the model's.
+    await train(
+      'other',
+      'text.txt',
+      ...TINY,
+      '--cell',
+      'lstm',
+      '--layers',
+      '2',
+      '--dropout',
+      '0.1',
+      '--steps',
+      '1',
+    );
+    await train('like-other', 'text.txt', '--config', 'other/config.json', '--init-from', 'source');
+    assert.deepEqual(config('like-other').model, { ...config('source').model, dropout: 0.1 });
     await train('preset', 'text.txt', '--preset', 'char-rnn', ...STILL, '--init-from', 'source');
     assert.deepEqual(config('preset').model, { ...config('source').model, dropout: 0 });
     assert.equal(config('preset').training.optimizer, 'rmsprop');
+  });
+});
+
+describe('a model with symbols of two texts', { concurrency: 2 }, () => {
+  it('when it reads symbols that it had, that were added and that it lacks then all come back from its archive', async () => {
+    writeFileSync(join(cwd, 'mixed.txt'), `${text.slice(0, 300)}é\u00fe é漢字é ${text.slice(300, 400)}`);
+    await train('both', 'accents.txt', ...TRAINING, '--steps', '20', '--init-from', 'source');
+    await succeed(['compress', 'both', 'mixed.txt', '-o', 'mixed.loom'], { cwd });
+    await succeed(['decompress', 'both', 'mixed.loom', '-o', 'mixed.back'], { cwd });
+    assert.equal(readFileSync(join(cwd, 'mixed.back'), 'utf8'), readFileSync(join(cwd, 'mixed.txt'), 'utf8'));
+    const [evaluation] = await json(['eval', 'both', 'mixed.txt'], { cwd });
+    assert.equal(evaluation!.unknownCharacters, 2);
+    const { stdout } = await succeed(['sample', 'both', '--length', '3000', '--temperature', '3'], { cwd });
+    assert.ok(stdout.includes('é') && !stdout.includes('\ufffd'), 'what it lacks is never drawn');
+  });
+
+  it('when it is the start of a third then that has them, too; bytes stay bytes', async () => {
+    const bytes = [...TRAINING, '--unit', 'byte', '--steps', '1', '--hidden', '8', '--embedding', '4'];
+    await train('bytes', 'text.txt', ...bytes);
+    writeFileSync(join(cwd, 'cyrillic.txt'), 'Ветер стих. '.repeat(200));
+    await train('second', 'accents.txt', ...STILL, '--init-from', 'bytes');
+    await train('third', 'cyrillic.txt', ...STILL, '--init-from', 'second');
+    const known = symbols('third');
+    assert.deepEqual(known.slice(0, symbols('second').length), symbols('second'));
+    assert.ok(known.includes('\u00d0') && known.includes('\u00c3') && known.includes('q'));
+    assert.equal(config('third').text.unit, 'byte');
   });
 });
 
@@ -157,6 +200,13 @@ describe('a start that is refused', { concurrency: 2 }, () => {
     const bytes = readFileSync(path);
     bytes[bytes.length - 2]! ^= 1;
     writeFileSync(path, bytes);
-    await refused(65, ['--init-from', 'broken'], /^error: .*model\.safetensors is damaged/m);
+    await refused(
+      65,
+      ['--init-from', 'broken'],
+      /^error: .*model\.safetensors is damaged.*\nhint: .* RUN\/checkpoints\/STEP$/m,
+    );
+    const onto = ['train', 'text.txt', ...STILL, '--init-from', 'source', '--out', 'source'];
+    const { status, stderr } = await charloom(onto, { cwd });
+    assert.deepEqual([status, /^error: source holds a run already$/m.test(stderr)], [73, true], stderr);
   });
 });
