@@ -211,6 +211,7 @@ function byHand({ url, member }: CatalogEntry, verb: string): string {
 const REASONS = new Map([
   ['ENOTFOUND', 'no such host'],
   ['EAI_AGAIN', 'its host cannot be looked up: is there a connection to the internet?'],
+  ['EAI_FAIL', 'its host cannot be looked up: is there a connection to the internet?'],
   ['ECONNREFUSED', 'the connection was refused'],
   ['ECONNRESET', 'the connection was lost'],
   ['UND_ERR_SOCKET', 'the connection was lost'],

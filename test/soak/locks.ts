@@ -27,6 +27,7 @@ const run = path.join(folder, 'run');
 let recovered = 0;
 try {
   const first = new Process(trainInto(run, ENDLESS));
+  await first.saved;
   await first.live(100);
   first.child.kill('SIGKILL');
   await first.ended;

@@ -39,6 +39,8 @@ export class Process {
   readonly ended: Promise<Life>;
   /** Its first step has been told of, or it has ended. */
   readonly training: Promise<void>;
+  /** Its first checkpoint has been told of, or it has ended. */
+  readonly saved: Promise<void>;
 
   constructor(args: readonly string[], node = process.execPath) {
     const child = spawn(node, [MAIN, ...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -48,11 +50,14 @@ export class Process {
     child.stderr.setEncoding('utf8').on('data', (words: string) => {
       stderr += words;
     });
-    const first = new Promise<void>((resolve) => {
-      child.stdout.setEncoding('utf8').on('data', (words: string) => {
-        output += words;
-        if (output.includes('"event":"step"')) resolve();
+    const first = (event: string): Promise<void> =>
+      new Promise((resolve) => {
+        child.stdout.on('data', () => {
+          if (output.includes(`"event":"${event}"`)) resolve();
+        });
       });
+    child.stdout.setEncoding('utf8').on('data', (words: string) => {
+      output += words;
     });
     this.ended = new Promise((resolve) => {
       child.on('close', (code, signal) => {
@@ -66,7 +71,9 @@ export class Process {
         resolve({ status, announced, reached, stderr });
       });
     });
-    this.training = Promise.race([first, this.ended.then(() => {})]);
+    const ended = this.ended.then(() => {});
+    this.training = Promise.race([first('step'), ended]);
+    this.saved = Promise.race([first('checkpoint'), ended]);
   }
 
   /** Waits until `milliseconds` after its first step, or, if that is negative, so long after its start; or until it ends. */
