@@ -23,18 +23,24 @@ export interface CompressOptions {
   readonly json?: boolean;
 }
 
-export function compressCommand(): Command {
-  return new Command('compress')
-    .description('compress a file without loss: what the model predicts well takes little room')
-    .argument('<model>', 'run folder or checkpoint folder; to decompress, the same one is needed')
-    .argument('<file>', "any file; '-' is standard input")
+/** Gives `compress` and `decompress` the options of `CompressOptions`. */
+export function addCompressOptions(command: Command): Command {
+  return command
     .option(
       '-o, --output <file>',
       "file to write; '-', and the default, is standard output, unless that is a terminal",
     )
     .addOption(checkpointOption())
     .addOption(threadsOption())
-    .option('--json', 'print one JSON object')
+    .option('--json', 'print one JSON object');
+}
+
+export function compressCommand(): Command {
+  const command = new Command('compress')
+    .description('compress a file without loss: what the model predicts well takes little room')
+    .argument('<model>', 'run folder or checkpoint folder; to decompress, the same one is needed')
+    .argument('<file>', "any file; '-' is standard input");
+  return addCompressOptions(command)
     .addHelpText(
       'before',
       examples(

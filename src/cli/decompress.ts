@@ -1,10 +1,9 @@
 /** `charloom decompress`: the file that `compress` was given, or none. */
 import { Command } from 'commander';
 import { Compressor } from '../inference/compressor.ts';
-import { COMPRESSION_DEVICE, type CompressOptions, openDestination } from './compress.ts';
+import { addCompressOptions, COMPRESSION_DEVICE, type CompressOptions, openDestination } from './compress.ts';
 import { examples } from './help.ts';
 import { openModel } from './open-model.ts';
-import { checkpointOption, threadsOption } from './options.ts';
 import { type Output, STDOUT } from './output-file.ts';
 import { readBytes } from './read-bytes.ts';
 import { interruption } from './signals.ts';
@@ -14,17 +13,11 @@ import { note, print, printJson } from './terminal/output.ts';
 import { printableLine } from './terminal/printable.ts';
 
 export function decompressCommand(): Command {
-  return new Command('decompress')
+  const command = new Command('decompress')
     .description('restore a file that was compressed with the same model')
     .argument('<model>', 'run folder or checkpoint folder')
-    .argument('<file>', "what 'charloom compress' wrote; '-' is standard input")
-    .option(
-      '-o, --output <file>',
-      "file to write; '-', and the default, is standard output, unless that is a terminal",
-    )
-    .addOption(checkpointOption())
-    .addOption(threadsOption())
-    .option('--json', 'print one JSON object')
+    .argument('<file>', "what 'charloom compress' wrote; '-' is standard input");
+  return addCompressOptions(command)
     .addHelpText(
       'before',
       examples(
