@@ -32,8 +32,9 @@ demo: node_modules/.installed
 	$(CHARLOOM) eval $(RUN) --split test
 	$(CHARLOOM) sample $(RUN) --prompt 'MARA:' --length 600 --temperature 0.7 --seed 7
 
-# Mesa's lavapipe, if that is the GPU, then compiles its shaders in two thirds of the time.
+# Mesa's lavapipe, if that is the GPU, then compiles its shaders in half of the time.
 test: export LP_NATIVE_VECTOR_WIDTH = 128
+test: export GALLIVM_PERF = nopt
 test: check build
 	npm test --silent
 

@@ -12,6 +12,9 @@ import { PRESETS } from '../../src/training/presets.ts';
 import { HISTORY_ROWS, recordTrainingStep } from '../../src/training/step.ts';
 import { withEngine } from '../engines.ts';
 
+// So long a training is faster with optimized shaders, where lavapipe is the GPU: see the Makefile.
+delete process.env.GALLIVM_PERF;
+
 const STEPS = 200;
 const [T, B, H, E] = [20, 6, 32, 16];
 const config = { ...PRESETS.default!.settings, sequenceLength: T, batchSize: B };
