@@ -262,7 +262,8 @@ describe('charloom eval --dynamic', { concurrency: 3 }, () => {
   });
 
   it('exit status 130: when SIGINT comes then it ends, with no figure', async () => {
-    writeFileSync(join(cwd, 'long.txt'), text.repeat(20));
+    // Of a minute; what it says in a pipe comes every five seconds.
+    writeFileSync(join(cwd, 'long.txt'), text.repeat(200));
     const args = ['eval', 'run', 'long.txt', '--dynamic', '--dynamic-segment', '1'];
     const { child, result, until } = start(args, { cwd });
     await until(/^evaluating dynamically/m);
