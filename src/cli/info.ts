@@ -45,7 +45,7 @@ interface InfoOptions {
 async function info(path: string, { checkpoint: which, verify, json }: InfoOptions): Promise<void> {
   if (verify) return verifyRun(path, json === true);
   const { run, checkpoint } = await Run.locate(path, parseCheckpoint(which));
-  const { model, training, text, files, initFrom, ...config } = run.config;
+  const { model, training, text, files, ...config } = run.config;
   const manifest = await readManifest(checkpoint);
   const { validation, best, seconds, rollbacks } = parseSummary(manifest.summary, checkpoint);
   const parameters = new ParameterLayout(model).count;
@@ -62,7 +62,6 @@ async function info(path: string, { checkpoint: which, verify, json }: InfoOptio
       text,
       files,
       training,
-      ...(initFrom && { initFrom }),
       seconds,
       characters,
       rollbacks,
@@ -95,7 +94,7 @@ async function info(path: string, { checkpoint: which, verify, json }: InfoOptio
       ['budget', printableLine(`${budget}, preset ${config.preset}, seed ${training.seed}`)],
       ['engine', printableLine(config.engine)],
       ['begun', printableLine(`${config.created}, charloom ${config.charloom}`)],
-      ...(initFrom ? [['started from', printableLine(initFrom.checkpoint)] as const] : []),
+      ...(config.initFrom ? [['started from', printableLine(config.initFrom.checkpoint)] as const] : []),
       ['checkpoint', `step ${step}: ${count(characters)} characters in ${duration(seconds)}`],
       [
         'validation',

@@ -105,7 +105,7 @@ async function sampled(
 /** Waits until the page shows what it should. */
 async function eventually(what: () => Promise<boolean>): Promise<void> {
   for (let i = 0; !(await what()); i++) {
-    assert.ok(i < 600, `never: ${what}`);
+    assert.ok(i < 100, `never: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -268,7 +268,6 @@ describe('the page', { skip: noBrowser }, () => {
     const { page } = await visit(urlOf('byte'));
     await page.getByRole('button', { name: 'Write' }).and(page.locator(':enabled')).waitFor();
     const text = '海上生明月，天涯共此時。'.repeat(1500); // 18,000 characters, 54,000 bytes
-    const pasted = performance.now();
     await page.evaluate(`
       var longest = 0, last = performance.now();
       setInterval(() => {
@@ -286,15 +285,13 @@ describe('the page', { skip: noBrowser }, () => {
       .locator('#figures')
       .filter({ hasText: /^18,000 characters given/ })
       .waitFor();
-    const whole = performance.now() - pasted;
     assert.match(
       (await page.locator('#dropped').textContent())!,
       /^The first [78],\d{3} characters are not shown/,
     );
     assert.ok((await looks(page)).length <= 12_000);
     const longest = (await page.evaluate('longest')) as number;
-    // A second, or on a machine with other work what is still far from all of it.
-    assert.ok(longest < Math.max(1000, whole / 3), `it did not answer for ${longest} of ${whole} ms`);
+    assert.ok(longest < 1000, `it did not answer for ${longest} ms`);
     assert.equal(await copied(page), text);
     await page.context().close();
   });

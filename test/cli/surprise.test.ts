@@ -275,7 +275,6 @@ describe('charloom surprise', { concurrency: 3 }, () => {
     );
     await succeed(['surprise', 'run', 'long.txt', '--html', 'long.html'], {
       cwd,
-      seconds: 300,
       environment: { NODE_OPTIONS: `--import ${pathToFileURL(gauge)}` },
     });
     const megabytes = statSync(join(cwd, 'long.html')).size / 1e6;

@@ -289,8 +289,7 @@ for (const name of ['simd', 'native'] as const) {
         const { user, system } = process.cpuUsage();
         return (user + system) / 1000 / 2;
       };
-      const begun = milliseconds();
-      let last = begun;
+      let last = milliseconds();
       let longest = 0;
       let turns = 0;
       const turn = (): void => {
@@ -303,9 +302,8 @@ for (const name of ['simd', 'native'] as const) {
       clearInterval(timer);
       assert.ok(turns > 0, 'a timer had its turn');
       turn();
-      // 100 ms on a machine of its own; caches, and perhaps the core, are shared with others. A product is a third of it all.
-      const most = Math.max(200, (last - begun) / 5);
-      assert.ok(longest < most, `a timer waited for ${longest} of ${last - begun} ms of the processor`);
+      // 100 ms on a machine of its own; caches are shared with other tests.
+      assert.ok(longest < 200, `a timer waited for ${longest} ms of the processor`);
       await engine.close();
     });
 

@@ -1,10 +1,9 @@
 /**
- * SIGINT and SIGTERM at random moments of training: `node --import tsx test/soak/signals.ts [--count 200] [--seed N]
- * [--slowed 1]`, after `make build`.
+ * SIGINT and SIGTERM at random moments of training: `node --import tsx test/soak/signals.ts [--count 200] [--seed N]`, after
+ * `make build`.
  *
  * Each signal so often: the process must end within two seconds with 130 or 143, nothing that it told of lost, every checkpoint
  * sound, and the run go on. Then a second Ctrl-C so often, soon after the first, which must end the process within half a second.
- * Beside others, which slow it down so many times, it has as many times as long.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,18 +16,14 @@ import { digest, latestSound, Process, trainInto } from './small-run.ts';
 const LONGEST_LIFE = 300;
 /** One in so many gets its signal before its first step, while it starts. */
 const EARLY = 8;
+const ORDERLY_MILLISECONDS = 2000;
+const AT_ONCE_MILLISECONDS = 500;
 const STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 const { values } = parseArgs({
-  options: {
-    count: { type: 'string', default: '200' },
-    seed: { type: 'string', default: '1' },
-    slowed: { type: 'string', default: '1' },
-  },
+  options: { count: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' } },
 });
 const count = Number(values.count);
-const orderlyMilliseconds = 2000 * Number(values.slowed);
-const atOnceMilliseconds = 500 * Number(values.slowed);
 const random = new Random(Number(values.seed), 0);
 const folder = await mkdtemp(path.join(tmpdir(), 'charloom-signals-'));
 try {
@@ -55,7 +50,7 @@ async function orderly(signal: keyof typeof STATUS, expected: string): Promise<v
       signals++;
       slowest = Math.max(slowest, performance.now() - sent);
       if (status !== STATUS[signal]) throw new Error(`${signal} ended with ${status}: ${stderr}`);
-      if (slowest > orderlyMilliseconds) throw new Error(`${signal} took ${slowest} ms`);
+      if (slowest > ORDERLY_MILLISECONDS) throw new Error(`${signal} took ${slowest} ms`);
     }
     const latest = await latestSound(run);
     if (latest < reached) throw new Error(`${run}: step ${reached} was told of, the latest is ${latest}`);
@@ -89,7 +84,7 @@ async function twice(): Promise<void> {
       interruptions++;
       slowest = Math.max(slowest, performance.now() - sent);
       if (status !== STATUS.SIGINT) throw new Error(`a second SIGINT ended with ${status}: ${stderr}`);
-      if (slowest > atOnceMilliseconds) throw new Error(`a second SIGINT took ${slowest} ms`);
+      if (slowest > AT_ONCE_MILLISECONDS) throw new Error(`a second SIGINT took ${slowest} ms`);
     }
     await latestSound(run);
     await rm(run, { recursive: true, force: true });

@@ -8,8 +8,7 @@ import { MAIN } from './small-run.ts';
 
 const SOAKS: [title: string, file: string, args: string[]][] = [
   ['kill -9 at random moments', 'kills.ts', ['--kills', '8']],
-  // Two soaks at a time, beside the next file of tests, on the cores and the disk that there are.
-  ['SIGINT and SIGTERM at random moments, and twice', 'signals.ts', ['--count', '4', '--slowed', '10']],
+  ['SIGINT and SIGTERM at random moments, and twice', 'signals.ts', ['--count', '4']],
   ['two processes on one run', 'locks.ts', ['--races', '4']],
   ['disks that become full', 'full-disk.ts', ['--disks', '3']],
   ['texts that would control a terminal', 'terminal.ts', ['--samples', '400']],
