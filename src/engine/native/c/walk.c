@@ -11,6 +11,7 @@
 #include "optimizer.h"
 #include "product.h"
 #include "threads.h"
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #if defined(__SSE__)
@@ -395,10 +396,21 @@ void charloom_close(engine *e) {
 }
 
 /*
+ * Keeps this library in memory until the process is gone: the host unloads it when it ends, and a worker of an engine that was
+ * not closed may still be looking for work then.
+ */
+static void stay_loaded(void) {
+  static const char here;
+  Dl_info library;
+  if (dladdr(&here, &library)) dlopen(library.dli_fname, RTLD_NOW | RTLD_NODELETE);
+}
+
+/*
  * An engine with so many threads and so many bytes of memory, all of them 0, which only take room once they are used.
  * NULL if it cannot be had.
  */
 engine *charloom_open(int threads, size_t bytes) {
+  stay_loaded();
   engine *e = calloc(1, sizeof *e);
   if (!e) return NULL;
   pthread_mutex_init(&e->team.mutex, NULL);
