@@ -22,7 +22,7 @@ help:
 	@echo 'make clean     remove everything that was made'
 
 # Everything that is installed or compiled follows from these files.
-node_modules/.installed: package.json package-lock.json asconfig.json $(wildcard src/engine/simd/assembly/*)
+node_modules/.installed: package.json package-lock.json asconfig.json $(wildcard src/engine/simd/assembly/* src/engine/simd/unroll.mjs)
 	npm ci --no-audit --no-fund
 	@touch $@
 
