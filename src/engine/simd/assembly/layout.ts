@@ -7,7 +7,7 @@
 export const TILE_ROWS = 4;
 export const TILE_COLUMNS = 8;
 /** A block of A, [BLOCK_ROWS, BLOCK_DEPTH], is packed at a time. */
-export const BLOCK_ROWS = 128;
+export const BLOCK_ROWS = 256;
 export const BLOCK_DEPTH = 256;
 /** Bytes that the matrix product needs for a packed block of A: see TILE_BYTES in `pack.ts`. */
 export const BLOCK_BYTES = (BLOCK_ROWS / TILE_ROWS) * (BLOCK_DEPTH * TILE_ROWS * 4 + 64);

@@ -1,7 +1,7 @@
 /**
  * out [rows, columns] = A·B (+ bias) (+ out), on packed operands.
  *
- * For a block of 128 rows and 256 steps of depth, A is packed into tiles (130 KiB, which stay in the second
+ * For a block of 256 rows and 256 steps of depth, A is packed into tiles (260 KiB, which stay in the second
  * cache); then each panel of B (8 KiB, which stay in the first) meets every tile. The sum of one element runs
  * through its depth block in order, and the blocks' sums are added in order: no split of the rows can change
  * its bits, and rounding errors grow with the block, not with the whole depth.
