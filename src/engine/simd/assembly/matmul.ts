@@ -125,8 +125,8 @@ function tileProduct(
   let s21 = s00;
   let s30 = s00;
   let s31 = s00;
-  // Many steps a turn, since each costs an instruction less than a turn of one step would; with an exit after each, without
-  // which the compiler moves the loads of all of them to the front, where they would not fit into the registers.
+  // Many steps a turn, since a turn costs instructions of its own; an exit after each, without which the compiler moves the
+  // loads of all of them to the front, where they would not fit into the registers.
   const end = a + (depth as usize) * TILE_STEP;
   for (let step: usize = 0; a !== end; step = (step + 1) % unroll(16)) {
     const b0 = v128.load(b, step * PANEL_STEP);
