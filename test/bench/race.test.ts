@@ -251,13 +251,18 @@ describe('the tables', () => {
     // Of a 2x128 LSTM: three matrices [512, 128] and the output layer [65, 128]; one-hot input is looked up.
     assert.equal(perCharacter, 3 * 2 * (3 * 512 * 128 + 65 * 128));
     const step = { engine: 'simd', workload: 'W1', training: WORKLOADS.W1 as Training };
-    const share = shareOf(outcome([40, 60, 80]), outcome([50, 150, 50, 150]));
-    assert.deepEqual(share, { perSecond: 60, peak: 100, ofPeak: 0.6, fastestOfPeak: 80 / 150 });
+    const alone = { peak: null, ofPeak: null, fastestOfPeak: null, loopOfPeak: null, ofLoop: null };
+    const work = outcome([40, 60, 80]);
+    assert.deepEqual(shareOf(work), { ...alone, perSecond: 60 });
+    const withPeak = { ...alone, perSecond: 60, peak: 100, ofPeak: 0.6, fastestOfPeak: 80 / 150 };
+    const peak = outcome([50, 150, 50, 150]);
+    assert.deepEqual(shareOf(work, peak), withPeak);
+    const loop = outcome([80, 75, 90]);
+    assert.deepEqual(shareOf(work, peak, loop), { ...withPeak, loopOfPeak: 0.8, ofLoop: 0.8 });
+    const rates = { perSecond: 60e9, peak: 100e9, ofPeak: 0.62, fastestOfPeak: 0.7 };
     assert.equal(
-      linesOf(stepTable([{ ...step, perSecond: 60e9, peak: 100e9, ofPeak: 0.62, fastestOfPeak: 0.7 }])).at(
-        -1,
-      ),
-      '| simd | W1: training, LSTM 2x128, B = 50, T = 50 | 1.23M | 60.0 | 100.0 | 62% | 70% |',
+      linesOf(stepTable([{ ...step, ...rates, loopOfPeak: 0.8, ofLoop: 0.775 }])).at(-1),
+      '| simd | W1: training, LSTM 2x128, B = 50, T = 50 | 1.23M | 60.0 | 100.0 | 62% | 70% | 80% | 78% |',
     );
 
     const product = {
@@ -269,12 +274,16 @@ describe('the tables', () => {
       times: 5,
     };
     const row = (perSecond: number | null, peak: number | null, share: number | null) => {
-      const result = { workload: 'W1', product, perSecond, peak, ofPeak: share, fastestOfPeak: share };
+      const shares = { ofPeak: share, fastestOfPeak: share, loopOfPeak: share, ofLoop: share };
+      const result = { workload: 'W1', product, perSecond, peak, ...shares };
       return linesOf(productTable([result])).at(-1);
     };
-    assert.equal(row(30e9, 60e9, 0.5), '| W1 | x | [2, 3] x [3, 4] | 240 | 30.0 | 60.0 | 50% | 50% |');
-    assert.equal(row(30e9, null, null), '| W1 | x | [2, 3] x [3, 4] | 240 | 30.0 | - | - | - |');
-    assert.equal(row(null, 60e9, null), '| W1 | x | [2, 3] x [3, 4] | 240 | - | 60.0 | - | - |');
+    assert.equal(
+      row(30e9, 60e9, 0.5),
+      '| W1 | x | [2, 3] x [3, 4] | 240 | 30.0 | 60.0 | 50% | 50% | 50% | 50% |',
+    );
+    assert.equal(row(30e9, null, null), '| W1 | x | [2, 3] x [3, 4] | 240 | 30.0 | - | - | - | - | - |');
+    assert.equal(row(null, 60e9, null), '| W1 | x | [2, 3] x [3, 4] | 240 | - | 60.0 | - | - | - | - |');
   });
 
   it('stand in a document between their markers', () => {
@@ -349,10 +358,15 @@ describe('the contestants', () => {
     assert.ok(peak);
     try {
       for (const engine of ['simd', 'native']) {
-        const [one] = await alternate([{ ...peak.entry(engine, 2, 1), seconds: 0.05 }], quiet);
+        const [one] = await alternate([peak.entry(engine, 2, 1, 0.05)], quiet);
         assert.equal(one!.failure, null);
         assert.ok(one!.speeds[0]! > 1e8, `${one!.speeds[0]}`);
       }
+      const [loop, bare] = await alternate([peak.loop(2, 3, 0.05), peak.entry('simd', 2, 3, 0.05)], quiet);
+      assert.equal(loop!.failure, null);
+      // Loads only ever add to the arithmetic: a loop that is faster than it leaves work out.
+      const share = Math.max(...loop!.speeds) / Math.max(...bare!.speeds);
+      assert.ok(share > 0.05 && share < 3, `${share}`);
     } finally {
       await peak.remove();
     }

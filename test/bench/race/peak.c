@@ -2,8 +2,10 @@
  * The most that this machine can do with vectors in registers. Without FUSED: with those of 128 bits, as WebAssembly SIMD
  * must, a multiplication, then an addition, never both in one instruction. With it: the widest there are, and both in one
  * instruction. A contestant of the race (contestant-process.ts): `peak THREADS`, the amount of work is floating-point
- * operations. Compile with -march=native (instructions of three operands, as V8 uses them, spare the copies that would get in
- * the way) and, without FUSED, -ffp-contract=off, or the compiler fuses them where it can.
+ * operations. `peak THREADS loop` is the inner loop of a matrix product instead: how much of the peak is left once its
+ * factors have to be loaded, from the first cache, and nothing else has to be done. Compile with -march=native (instructions
+ * of three operands, as V8 uses them, spare the copies that would get in the way) and, without FUSED, -ffp-contract=off, or
+ * the compiler fuses them where it can.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -31,6 +33,9 @@ typedef float vector __attribute__((vector_size(BYTES)));
 #else
 #define TOUCH(v) __asm__ volatile("" : "+m"(v))
 #endif
+
+/* ... and here, that memory has. */
+#define FORGET(array) __asm__ volatile("" : "+m"(array))
 
 /* Sums that do not wait for each other: more than an addition takes cycles times those that begin in one. */
 #define SUMS 12
@@ -70,13 +75,49 @@ static void *multiply_and_add(void *argument) {
   return NULL;
 }
 
-static void work(int threads, double seconds) {
+/* A tile of the simd engine (tileProduct in matmul.ts): so many rows by two vectors, so many steps of depth, packed alike. */
+#define ROWS 4
+#define DEPTH 256
+#define TILES 64
+
+static void *multiply_tiles(void *argument) {
+  struct task *task = argument;
+  double end = now() + task->seconds;
+  _Alignas(64) float a[DEPTH][ROWS] = {{0}};
+  vector b[DEPTH][2], sums[ROWS][2];
+  memset(b, 0, sizeof b);
+  task->operations = 0;
+  do {
+    for (int tile = 0; tile < TILES; tile++) {
+      FORGET(a);
+      FORGET(b);
+      memset(sums, 0, sizeof sums);
+#pragma GCC unroll 16
+      for (int k = 0; k < DEPTH; k++) {
+#pragma GCC unroll 4
+        for (int row = 0; row < ROWS; row++) {
+          vector factor = a[k][row] - (vector){0}; /* in all lanes */
+          sums[row][0] += factor * b[k][0];
+          sums[row][1] += factor * b[k][1];
+        }
+      }
+      for (int row = 0; row < ROWS; row++) {
+        TOUCH(sums[row][0]);
+        TOUCH(sums[row][1]);
+      }
+    }
+    task->operations += 2.0 * LANES * 2 * ROWS * DEPTH * TILES;
+  } while (now() < end);
+  return NULL;
+}
+
+static void work(void *(*what)(void *), int threads, double seconds) {
   pthread_t handles[MAX_THREADS];
   struct task tasks[MAX_THREADS];
   double start = now(), operations = 0;
   for (int i = 0; i < threads; i++) {
     tasks[i].seconds = seconds;
-    if (pthread_create(&handles[i], NULL, multiply_and_add, &tasks[i]) != 0) exit(1);
+    if (pthread_create(&handles[i], NULL, what, &tasks[i]) != 0) exit(1);
   }
   for (int i = 0; i < threads; i++) {
     pthread_join(handles[i], NULL);
@@ -88,6 +129,7 @@ static void work(int threads, double seconds) {
 
 int main(int count, char **arguments) {
   int threads = count > 1 ? atoi(arguments[1]) : 1;
+  int loop = count > 2 && strcmp(arguments[2], "loop") == 0;
   char line[64];
   double seconds;
   struct rusage usage;
@@ -96,7 +138,7 @@ int main(int count, char **arguments) {
   fflush(stdout);
   while (fgets(line, sizeof line, stdin)) {
     if (sscanf(line, "go %lf", &seconds) != 1) return 2;
-    work(threads, seconds);
+    work(loop ? multiply_tiles : multiply_and_add, threads, seconds);
   }
   getrusage(RUSAGE_SELF, &usage);
   printf("{\"peakMemoryBytes\":%ld}\n", 1024 * usage.ru_maxrss);

@@ -28,6 +28,13 @@ export interface Share {
   readonly ofPeak: number | null;
   /** The fastest round of the work over the fastest of the peak: neighbours on the machine only ever slow things down. */
   readonly fastestOfPeak: number | null;
+  /**
+   * What of the peak the inner loop of a product reaches, in C and with nothing around it, as `ofPeak`; null where it is
+   * not measured.
+   */
+  readonly loopOfPeak: number | null;
+  /** The median over the rounds of what the work did of that loop just after it. */
+  readonly ofLoop: number | null;
 }
 
 export interface StepResult extends Share {
@@ -75,18 +82,21 @@ export class PeakProgram {
 
   /** @param engine whose limit it is: `native` may fuse, and use the widest vectors there are */
   entry(engine: string, threads: number, rounds: number, seconds = SECONDS): Entry {
+    return this.#entry('peak', engine === 'native' ? 'peak-fused' : 'peak', [`${threads}`], rounds, seconds);
+  }
+
+  /** The inner loop of the products of `simd`, its operands in the first cache. */
+  loop(threads: number, rounds: number, seconds = SECONDS): Entry {
+    return this.#entry('loop', 'peak', [`${threads}`, 'loop'], rounds, seconds);
+  }
+
+  #entry(name: string, program: string, list: readonly string[], rounds: number, seconds: number): Entry {
     const command = {
-      program: path.join(this.#folder, engine === 'native' ? 'peak-fused' : 'peak'),
-      arguments: [String(threads)],
+      program: path.join(this.#folder, program),
+      arguments: list,
       environment: process.env,
     };
-    return {
-      name: `peak, threads: ${threads}`,
-      command,
-      rounds,
-      seconds,
-      limitSeconds: LIMIT_SECONDS,
-    };
+    return { name, command, rounds, seconds, limitSeconds: LIMIT_SECONDS };
   }
 
   remove(): Promise<void> {
@@ -112,6 +122,8 @@ export async function measureStep(
     peak: share.peak,
     ofPeak: flops(share.ofPeak),
     fastestOfPeak: flops(share.fastestOfPeak),
+    loopOfPeak: share.loopOfPeak,
+    ofLoop: flops(share.ofLoop),
   };
 }
 
@@ -143,24 +155,30 @@ async function measureShare(
   const quiet = (): void => {};
   if (!peak) {
     const [outcome] = await alternate([work], quiet);
-    return { perSecond: speedOf(outcome!), peak: null, ofPeak: null, fastestOfPeak: null };
+    return shareOf(outcome!);
   }
-  const [before, outcome] = await alternate([peak.entry(engine, threads, ROUNDS + 1), work], quiet);
-  return shareOf(outcome!, before!);
+  const limits = [peak.entry(engine, threads, ROUNDS + 1)];
+  const loops = engine === 'simd' ? [peak.loop(threads, ROUNDS)] : [];
+  const [around, outcome, loop] = await alternate([...limits, work, ...loops], quiet);
+  return shareOf(outcome!, around, loop);
 }
 
-/** The peak has one round more: the work of round i stands between its rounds i and i + 1. */
-export function shareOf(work: Outcome, peak: Outcome): Share {
-  const [perSecond, peakSpeed] = [speedOf(work), speedOf(peak)];
-  if (perSecond === null || peakSpeed === null) {
-    return { perSecond, peak: peakSpeed, ofPeak: null, fastestOfPeak: null };
-  }
-  const around = work.speeds.map((_, round) => (peak.speeds[round]! + peak.speeds[round + 1]!) / 2);
+/** The peak has one round more: those of the work and of the loop with number i stand between its rounds i and i + 1. */
+export function shareOf(work: Outcome, peak?: Outcome, loop?: Outcome): Share {
+  const speed = (outcome?: Outcome): number | null => (outcome ? speedOf(outcome) : null);
+  const has = (outcome?: Outcome): outcome is Outcome => speed(outcome) !== null;
+  const ofPeak = (outcome?: Outcome): number | null => {
+    if (!has(outcome) || !has(peak)) return null;
+    const around = outcome.speeds.map((_, round) => (peak.speeds[round]! + peak.speeds[round + 1]!) / 2);
+    return medianRatio(outcome.speeds, around);
+  };
   return {
-    perSecond,
-    peak: peakSpeed,
-    ofPeak: medianRatio(work.speeds, around),
-    fastestOfPeak: Math.max(...work.speeds) / Math.max(...peak.speeds),
+    perSecond: speed(work),
+    peak: speed(peak),
+    ofPeak: ofPeak(work),
+    fastestOfPeak: has(work) && has(peak) ? Math.max(...work.speeds) / Math.max(...peak.speeds) : null,
+    loopOfPeak: ofPeak(loop),
+    ofLoop: has(work) && has(loop) ? medianRatio(work.speeds, loop.speeds) : null,
   };
 }
 

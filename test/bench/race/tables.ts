@@ -133,15 +133,17 @@ export function productTable(products: readonly ProductResult[]): string {
   return markdown([header, ...rows]);
 }
 
-const SHARES = ['of the peak', 'fastest rounds'];
+const SHARES = ['of the peak', 'fastest rounds', 'bare loop, of the peak', 'of the bare loop'];
 
-function shareCells({ perSecond, peak, ofPeak, fastestOfPeak }: Share): string[] {
+function shareCells({ perSecond, peak, ofPeak, fastestOfPeak, loopOfPeak, ofLoop }: Share): string[] {
   const percent = (share: number): string => `${Math.round(100 * share)}%`;
   return [
     figure(perSecond, gigaflops),
     figure(peak, gigaflops),
     figure(ofPeak, percent),
     figure(fastestOfPeak, percent),
+    figure(loopOfPeak, percent),
+    figure(ofLoop, percent),
   ];
 }
 
