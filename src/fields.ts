@@ -11,11 +11,26 @@ export const integer =
       ? undefined
       : `an integer from ${low} to ${high}`;
 
-/** A number in [low, high]; `what` says it in words where the bounds would read badly. */
 export const number =
-  (low: number, high: number, what = `a number from ${low} to ${high}`): Check =>
+  (low: number, high: number): Check =>
   (value) =>
-    typeof value === 'number' && value >= low && value <= high ? undefined : what;
+    typeof value === 'number' && value >= low && value <= high
+      ? undefined
+      : `a number from ${low} to ${high}`;
+
+/** A number in (0, high]. */
+export const positive =
+  (high: number): Check =>
+  (value) =>
+    typeof value === 'number' && value > 0 && value <= high ? undefined : `a number above 0, at most ${high}`;
+
+/** What `check` wants, or null. */
+export const orNull =
+  (check: Check): Check =>
+  (value) => {
+    const expected = value === null ? undefined : check(value);
+    return expected && `${expected}, or null`;
+  };
 
 export const choice =
   (choices: readonly string[]): Check =>

@@ -7,14 +7,15 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const SOURCE = fileURLToPath(new URL('../src', import.meta.url));
-const LEAVES = ['errors', 'fields', 'random', 'text'];
+const LEAVES = ['errors', 'system-errors', 'fields', 'random', 'text'];
 
 /** What each part of src/ may import beside itself. */
 const LAYERS: Record<string, readonly string[]> = {
   errors: [],
+  'system-errors': ['errors'],
   fields: ['errors'],
   random: ['errors'],
-  text: ['errors', 'fields', 'random'],
+  text: ['errors', 'system-errors', 'fields', 'random'],
   'engine contract': [],
   'engine commands': ['engine/engine.ts'],
   'engine implementation': ['engine commands', 'engine/engine.ts', 'errors'],

@@ -29,7 +29,7 @@ export async function collectActivations(
   return collected;
 }
 
-/** Of all parts of so many symbols the first in which a feature varies most. @returns its start */
+/** The start of the first stretch of `width` symbols in which a feature varies most. */
 export function mostVaried(values: ArrayLike<number>, width: number): number {
   let best = 0;
   let most = -1;

@@ -67,7 +67,7 @@ export class GateCounts {
         for (let i = 0; i < count; i++) {
           for (let h = 0, at = i * width + place * H; h < H; h++, at++) {
             const value = gates[at]!;
-            // No branches: nobody can foretell them.
+            // No branches: they would be unpredictable.
             left[h]! += Number(value < LEFT);
             right[h]! += Number(value > RIGHT);
           }

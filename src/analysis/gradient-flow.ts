@@ -1,7 +1,7 @@
 /**
  * How far gradients reach back in time: the norm of ∂L_t/∂h_{t−k} over the lag k, where L_t is the loss of one prediction.
- * It is a product of k Jacobians ∂h_{s+1}/∂h_s times ∂L_t/∂h_t, and shrinks or grows like a power of k (Bengio, Simard &
- * Frasconi 1994; Pascanu, Mikolov & Bengio 2013).
+ * It is a product of k Jacobians ∂h_{s+1}/∂h_s times ∂L_t/∂h_t, and shrinks or grows about exponentially with k (Bengio,
+ * Simard & Frasconi 1994; Pascanu, Mikolov & Bengio 2013).
  *
  * One recorded program reads B windows of a text side by side; only the last symbol of each has a target, so that the backward
  * pass leaves ∂L_t/∂h_{t−k} of its window in block t − k. Nothing is clipped, nothing dropped, no weight changes.

@@ -11,11 +11,11 @@ import { CorrelationSums } from './correlation.ts';
 import { FEATURES, type Feature, FeatureReader } from './features.ts';
 import { GateCounts, type GateSaturation } from './gates.ts';
 
-/** A feature has to be there, and not to be there, at so many symbols of each half; else it says nothing of any cell. */
+/** A feature has to be present, and absent, at this many symbols of each half; otherwise it says nothing about any cell. */
 export const LEAST_OCCURRENCES = 20;
 
-/** Why there is nothing to tell of a feature. */
-export const TOO_RARE = `there, or not there, at fewer than ${LEAST_OCCURRENCES} characters of one half of the text`;
+/** Why a feature is left out. */
+export const TOO_RARE = `present, or absent, at fewer than ${LEAST_OCCURRENCES} characters of one half of the text`;
 
 /** One cell: its layer and its place in it, both from 0 on. */
 export interface Neuron {

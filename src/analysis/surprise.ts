@@ -82,9 +82,9 @@ function guessesOf({ count, losses, logits }: Window, targets: Int32Array, V: nu
       places[at] = id;
     }
     ranks[i] = rank;
-    // loss = ln Σ exp(logits) − own logit
+    // loss = ln Σ exp(logits) − own logit; where it is thousands of nats, its rounding could lead beyond 1.
     const normalizer = losses[i]! + own;
-    for (let k = 0; k < each; k++) probabilities[i * each + k] = Math.exp(best[k]! - normalizer);
+    for (let k = 0; k < each; k++) probabilities[i * each + k] = Math.min(1, Math.exp(best[k]! - normalizer));
   }
   return { each, ids, probabilities, ranks };
 }

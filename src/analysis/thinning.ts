@@ -21,7 +21,7 @@ interface Group {
 export class Thinning {
   readonly #most: number;
   readonly #quantities: number;
-  /** Steps of a group, a power of two; group i has those from i times as many on. */
+  /** Steps of a group, a power of two; group i holds the steps from i · width on. */
   #width = 1;
   #groups = new Map<number, Group>();
 

@@ -49,20 +49,22 @@ export async function fastestEngine(
   };
   const choice = (engine: Engine): Choice => ({ engine, trials: [...trials.values()] });
 
-  for (const candidate of candidates) {
-    if ([...opened.keys()].some(({ name }) => name === candidate.substituteFor)) continue;
-    try {
-      opened.set(candidate, await candidate.open());
-      trials.set(candidate, { engine: candidate.name, charactersPerSecond: null, reason: null });
-    } catch (error) {
-      fail(candidate, error);
-    }
-  }
-  const [only] = opened.values();
-  if (only && opened.size === 1) return choice(only);
-
   let best: { candidate: Candidate; charactersPerSecond: number } | undefined;
   try {
+    for (const candidate of candidates) {
+      if ([...opened.keys()].some(({ name }) => name === candidate.substituteFor)) continue;
+      try {
+        opened.set(candidate, await candidate.open());
+        trials.set(candidate, { engine: candidate.name, charactersPerSecond: null, reason: null });
+      } catch (error) {
+        fail(candidate, error);
+      }
+    }
+    const [only] = opened;
+    if (only && opened.size === 1) {
+      opened.clear();
+      return choice(only[1]);
+    }
     for (const [candidate, engine] of opened) {
       try {
         const charactersPerSecond = await trial(engine);

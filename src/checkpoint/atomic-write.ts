@@ -2,10 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { CharloomError } from '../errors.ts';
+import { asWriteError } from '../system-errors.ts';
+import { CALL_BYTES } from './read-file.ts';
 
 /** What is written: pieces that follow each other. A string is UTF-8. */
-export type Content = string | readonly Uint8Array[];
+export type Content = string | Pieces;
+export type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /**
  * Writes a file so that its name means the old content or the new one, whatever happens meanwhile: a new
@@ -36,9 +38,12 @@ export async function writeNewFile(path: string, content: Content): Promise<void
 }
 
 /** Writes every byte: one call of `write` may take fewer. */
-export async function writeAll(file: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
-  for (const piece of pieces) {
-    for (let at = 0; at < piece.length; ) at += (await file.write(piece, at)).bytesWritten;
+export async function writeAll(file: FileHandle, pieces: Pieces): Promise<void> {
+  for await (const piece of pieces) {
+    for (let at = 0; at < piece.length; ) {
+      const { bytesWritten } = await file.write(piece, at, Math.min(CALL_BYTES, piece.length - at));
+      at += bytesWritten;
+    }
   }
 }
 
@@ -71,36 +76,4 @@ export function temporaryName(name: string): string {
 
 export function isTemporaryName(name: string): boolean {
   return /^\..+\.tmp-[0-9a-f]{12}$/.test(name);
-}
-
-const CANNOT_CREATE = new Map([
-  ['EACCES', 'permission denied'],
-  ['EPERM', 'permission denied'],
-  ['EROFS', 'the file system is read-only'],
-  ['ENOENT', 'its folder does not exist'],
-  ['ENOTDIR', 'a part of its path is not a folder'],
-  ['EISDIR', 'a folder has this name'],
-  ['EEXIST', 'it already exists'],
-  ['ENOTEMPTY', 'a folder that is not empty has this name'],
-  ['ENAMETOOLONG', 'its name is too long'],
-  ['ELOOP', 'too many symbolic links'],
-]);
-
-const FAILED = new Map([
-  ['ENOSPC', 'the disk is full'],
-  ['EDQUOT', 'the disk quota is used up'],
-  ['EFBIG', 'the file is larger than the system allows'],
-  ['EIO', 'device error'],
-]);
-
-/** The error of a system call as ours; any other error as it is. */
-export function asWriteError(error: unknown, path: string): unknown {
-  if (error instanceof CharloomError || !(error instanceof Error) || !('code' in error)) return error;
-  const code = String(error.code);
-  const reason = CANNOT_CREATE.get(code);
-  if (reason) {
-    return new CharloomError('CANNOT_CREATE', `cannot create ${path}: ${reason}`, '', { cause: error });
-  }
-  const message = `writing ${path} failed: ${FAILED.get(code) ?? error.message}`;
-  return new CharloomError('IO', message, '', { cause: error });
 }

@@ -7,14 +7,8 @@
 import { lstat, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CharloomError } from '../errors.ts';
-import {
-  asWriteError,
-  isTemporaryName,
-  makeFolder,
-  syncFolder,
-  temporaryName,
-  writeNewFile,
-} from './atomic-write.ts';
+import { asReadError, asWriteError } from '../system-errors.ts';
+import { isTemporaryName, makeFolder, syncFolder, temporaryName, writeNewFile } from './atomic-write.ts';
 import {
   digestOf,
   type FileDigest,
@@ -26,7 +20,7 @@ import {
   readManifest,
   TRAINING,
 } from './manifest.ts';
-import { asReadError, readWholeFile } from './read-file.ts';
+import { readWholeFile } from './read-file.ts';
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from './safetensors.ts';
 
 export const CHECKPOINTS = 'checkpoints';
@@ -84,7 +78,12 @@ export async function saveCheckpoint(
     );
     await syncFolder(temporary);
     const replaced = await moveAside(dir);
-    await rename(temporary, dir);
+    try {
+      await rename(temporary, dir);
+    } catch (error) {
+      if (replaced) await rename(replaced, dir);
+      throw error;
+    }
     await syncFolder(parent);
     if (replaced) await discard(replaced);
   } catch (error) {
@@ -114,7 +113,7 @@ export interface Verdict {
 
 /**
  * Looks at every byte of what stands in the place of checkpoints, oldest first.
- * @param verify throws a CharloomError if the run cannot do with the content of a checkpoint
+ * @param verify throws a CharloomError if the run cannot use the content of a checkpoint
  * @throws CharloomError NO_INPUT or IO if the run is unreadable
  */
 export async function verifyCheckpoints(
@@ -214,8 +213,7 @@ export async function recoverCheckpoints(runDir: string): Promise<void> {
 
 async function loadTensors(path: string, expected: FileDigest): Promise<Map<string, SafeTensor>> {
   const bytes = await readWholeFile(path, MAX_TENSOR_BYTES);
-  const { sha256 } = digestOf([bytes]);
-  if (bytes.length !== expected.bytes || sha256 !== expected.sha256) {
+  if (bytes.length !== expected.bytes || digestOf([bytes]).sha256 !== expected.sha256) {
     throw new CharloomError(
       'BAD_DATA',
       `${path} is damaged: it is not the file that its manifest describes`,

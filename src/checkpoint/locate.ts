@@ -2,9 +2,9 @@
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CharloomError } from '../errors.ts';
+import { asReadError } from '../system-errors.ts';
 import { CHECKPOINTS, listCheckpoints, savedSteps } from './checkpoint.ts';
 import { MANIFEST, readManifest } from './manifest.ts';
-import { asReadError } from './read-file.ts';
 
 /** Which checkpoint of a run: the best, the latest, or that of a step. */
 export type CheckpointChoice = 'best' | 'latest' | number;
@@ -45,15 +45,18 @@ export async function resolveModel(path: string, which: CheckpointChoice = 'best
   const found = entries.find((entry) => entry.step === step);
   if (found) return { runDir: path, checkpointDir: found.dir, step: found.step };
   // Where no checkpoint is valid, the last one that is there tells why.
-  const damaged = step ?? (await savedSteps(path)).at(-1);
+  const saved = await savedSteps(path);
+  const damaged = step ?? saved.at(-1);
   if (damaged !== undefined) await refuseDamaged(join(path, CHECKPOINTS, String(damaged)));
-  if (!latest) throw new CharloomError('NO_INPUT', `${path} has no checkpoint yet`);
+  if (saved.length === 0) throw new CharloomError('NO_INPUT', `${path} has no checkpoint yet`);
   const wanted =
     which === 'best' ? `the best checkpoint, that of step ${step}` : `a checkpoint of step ${step}`;
   throw new CharloomError(
     'NO_INPUT',
     `${path} does not have ${wanted}`,
-    `it has those of steps ${entries.map((entry) => entry.step).join(', ')}`,
+    entries.length > 0
+      ? `it has those of steps ${entries.map((entry) => entry.step).join(', ')}`
+      : `all that it has are damaged, those of steps ${saved.join(', ')}`,
   );
 }
 

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { CharloomError } from '../errors.ts';
 import { shown } from '../fields.ts';
 import { parseJsonObject } from './json.ts';
-import { readWholeFile } from './read-file.ts';
+import { CALL_BYTES, readWholeFile } from './read-file.ts';
 
 export const MANIFEST = 'manifest.json';
 export const MODEL = 'model.safetensors';
@@ -46,7 +46,7 @@ export function digestOf(pieces: readonly Uint8Array[]): FileDigest {
   const hash = createHash('sha256');
   let bytes = 0;
   for (const piece of pieces) {
-    hash.update(piece);
+    for (let at = 0; at < piece.length; at += CALL_BYTES) hash.update(piece.subarray(at, at + CALL_BYTES));
     bytes += piece.length;
   }
   return { bytes, sha256: hash.digest('hex') };

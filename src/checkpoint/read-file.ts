@@ -1,9 +1,13 @@
 /** Reading files of a run, which anybody may have written: bounded and strict. */
 import { constants, open } from 'node:fs/promises';
 import { CharloomError } from '../errors.ts';
+import { asReadError } from '../system-errors.ts';
 
-/** A named pipe is not waited for, but refused. */
-const READ = constants.O_RDONLY | constants.O_NONBLOCK;
+/** For `open`: a named pipe is not waited for, so that it can be refused. */
+export const READ = constants.O_RDONLY | constants.O_NONBLOCK;
+
+/** Bytes for one call of Node.js, which takes no more than 2 GiB to read, to write or to hash. */
+export const CALL_BYTES = 2 ** 30;
 
 /**
  * All bytes of a regular file.
@@ -23,9 +27,8 @@ export async function readWholeFile(path: string, maxBytes: number): Promise<Uin
       }
       const bytes = new Uint8Array(status.size);
       let length = 0;
-      // `readFile` cannot read more than 2 GiB.
       while (length < bytes.length) {
-        const { bytesRead } = await file.read(bytes, length);
+        const { bytesRead } = await file.read(bytes, length, Math.min(CALL_BYTES, bytes.length - length));
         if (bytesRead === 0) throw new CharloomError('BAD_DATA', `${path} became shorter while it was read`);
         length += bytesRead;
       }
@@ -36,21 +39,4 @@ export async function readWholeFile(path: string, maxBytes: number): Promise<Uin
   } catch (error) {
     throw asReadError(error, path);
   }
-}
-
-const NO_INPUT = new Map([
-  ['ENOENT', 'it does not exist'],
-  ['ENOTDIR', 'a part of its path is not a folder'],
-  ['EACCES', 'permission denied'],
-  ['EPERM', 'permission denied'],
-  ['ELOOP', 'too many symbolic links'],
-  ['ENAMETOOLONG', 'its name is too long'],
-]);
-
-/** The error of a system call as ours; any other error as it is. */
-export function asReadError(error: unknown, path: string): unknown {
-  if (error instanceof CharloomError || !(error instanceof Error) || !('code' in error)) return error;
-  const reason = NO_INPUT.get(String(error.code));
-  if (reason) return new CharloomError('NO_INPUT', `cannot read ${path}: ${reason}`, '', { cause: error });
-  return new CharloomError('IO', `reading ${path} failed: ${error.message}`, '', { cause: error });
 }

@@ -23,7 +23,8 @@ import {
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { CharloomError } from '../errors.ts';
-import { asWriteError, temporaryName } from './atomic-write.ts';
+import { asWriteError } from '../system-errors.ts';
+import { temporaryName } from './atomic-write.ts';
 import { parseJsonObject } from './json.ts';
 
 const LOCK = 'lock';

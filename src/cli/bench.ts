@@ -4,7 +4,7 @@ import { EngineBench } from '../bench/engine-bench.ts';
 import { layerProducts } from '../bench/products.ts';
 import { type BenchShape, DEFAULT_SHAPES, parseShape } from '../bench/shapes.ts';
 import { DEVICES, type EngineOptions, type EngineStatus, listEngines } from '../engine/open.ts';
-import { checkFields, number } from '../fields.ts';
+import { checkFields, positive } from '../fields.ts';
 import { CELLS, type CellName } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { PRESETS } from '../training/presets.ts';
@@ -67,14 +67,14 @@ export function benchCommand(): Command {
 async function bench(options: BenchOptions): Promise<void> {
   const { seconds } = checkFields<{ seconds: number }>(
     options,
-    { seconds: number(Number.MIN_VALUE, 3600, 'a number above 0, at most 3600') },
+    { seconds: positive(3600) },
     { code: 'USAGE', field: flagOf },
   );
   const cells = options.cell ?? [undefined];
   const shapes = cells.flatMap((cell) => [...new Set(options.shape)].map((s) => parseShape(s, cell)));
   const engines = options.device
     ? await namedEngines(options.device, options)
-    : await listEngines({ show: waiting });
+    : await listEngines({ ...options, show: waiting });
   const measured = engines.filter(
     ({ name, available }) => available && (options.device || !ONLY_IF_NAMED.includes(name)),
   );

@@ -40,7 +40,7 @@ function listCommand(): Command {
         'you have to unpack yourself. A licence of "?" was not verified.',
     )
     .action(async ({ catalog, json }: { catalog?: string; json?: boolean }) => {
-      const corpora = readCatalog(catalog);
+      const corpora = await readCatalog(catalog);
       if (json) return printJson({ corpora });
       const header = ['NAME', 'LANGUAGE', 'SIZE', 'BITS/CHAR', 'GET', 'LICENCE', 'TITLE'];
       return print(table([header, ...corpora.map(row)]));
@@ -96,7 +96,7 @@ async function get(name: string, options: GetOptions): Promise<void> {
   if (out === '' || out === '-') {
     throw new CharloomError('USAGE', `--out '${out}' is not a file name`, 'a corpus is written to a file');
   }
-  const entry = findEntry(readCatalog(catalog), name);
+  const entry = findEntry(await readCatalog(catalog), name);
   const corpus = await withProgress(entry, out ?? `${entry.name}.txt`, force);
   conclude(entry, corpus);
   return json ? printJson({ name: entry.name, ...corpus }) : print(`${corpus.path}\n`);

@@ -15,8 +15,8 @@ import { note } from './terminal/output.ts';
 import { waiting } from './terminal/wait.ts';
 
 /**
- * The engines in question, and the devices that stand for them: `gpu` takes no adapter in software. Not the clock decides
- * between the two on the processor, or one seed would give other weights from one run to the next.
+ * The engines in question, and the devices that stand for them: `gpu` takes no adapter in software. The clock does
+ * not choose between the two on the processor: otherwise one seed would give different weights from run to run.
  */
 const CANDIDATES = [
   { name: 'gpu.js:webgpu', device: 'gpu' },

@@ -1,6 +1,6 @@
 /** `charloom eval --dynamic`: the network goes on learning from what it has read. */
 import { CharloomError } from '../errors.ts';
-import { checkFields, integer, number } from '../fields.ts';
+import { checkFields, integer, positive } from '../fields.ts';
 import type { Evaluation } from '../inference/evaluator.ts';
 import type { IdSequence } from '../text/id-sequence.ts';
 import { DYNAMIC_DEFAULTS, DynamicEvaluator, type DynamicSettings } from '../training/dynamic-evaluation.ts';
@@ -36,7 +36,7 @@ export function dynamicSettings(options: DynamicOptions): DynamicSettings | unde
   const { dynamicRate, dynamicSegment } = checkFields<{ dynamicRate: number; dynamicSegment: number }>(
     { dynamicRate: options.dynamicRate ?? learningRate, dynamicSegment: options.dynamicSegment ?? segment },
     {
-      dynamicRate: number(Number.MIN_VALUE, 1, 'a number above 0, up to 1'),
+      dynamicRate: positive(1),
       dynamicSegment: integer(1, 1024),
     },
     { code: 'USAGE', field: flagOf },

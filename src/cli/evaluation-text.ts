@@ -60,7 +60,7 @@ export async function readEvaluationText(
     throw new CharloomError(
       'BAD_DATA',
       `${text.source}: ${text.ids.length} characters, an evaluation needs at least 2`,
-      split ? 'this run was trained without such a part: see --split of train' : '',
+      files.length === 0 ? 'this run was trained without such a part: see --split of train' : '',
     );
   }
   if (limit >= text.ids.length) return text;

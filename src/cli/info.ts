@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { Command, Option } from 'commander';
 import { readManifest } from '../checkpoint/manifest.ts';
 import { CharloomError } from '../errors.ts';
+import { cellLabel } from '../model/config.ts';
 import { ParameterLayout } from '../model/parameters.ts';
 import { halved } from '../training/divergence.ts';
 import { parseSummary, Run } from '../training/run.ts';
@@ -69,7 +70,6 @@ async function info(path: string, { checkpoint: which, verify, json }: InfoOptio
       best,
     });
   }
-  const cell = model.cell === 'rnn' ? `textbook RNN (${model.activation})` : model.cell.toUpperCase();
   const budget = (['epochs', 'steps', 'minutes'] as const)
     .filter((name) => training[name] > 0)
     .map((name) => `${training[name]} ${name}`)
@@ -79,7 +79,7 @@ async function info(path: string, { checkpoint: which, verify, json }: InfoOptio
     `${value.toFixed(4)} nats, ${(value / Math.LN2).toFixed(3)} bits per character, perplexity ${Math.exp(value).toFixed(2)}`;
   return print(
     pairs([
-      ['model', `${cell}, ${model.layers} x ${model.hidden}, ${count(parameters)} parameters`],
+      ['model', `${cellLabel(model)}, ${model.layers} x ${model.hidden}, ${count(parameters)} parameters`],
       ['input', model.embedding > 0 ? `embedding of ${model.embedding}` : 'one-hot'],
       ['vocabulary', `${model.vocabulary - 1} ${text.unit}s and the unknown one`],
       ['text', printableLine(files.map(({ name, bytes: size }) => `${name} (${bytes(size)})`).join(', '))],

@@ -1,7 +1,7 @@
 /** `charloom sample --interactive`: a conversation of prompts and continuations. */
 import { createInterface } from 'node:readline/promises';
-import type { SamplingOptions } from '../inference/distribution.ts';
 import { Sampler } from '../inference/sampler.ts';
+import { LENGTH_CHECK, SAMPLING_CHECKS, type SamplingOptions } from '../inference/sampling-options.ts';
 import { startOf } from '../inference/start.ts';
 import { StopFilter } from '../inference/stop-filter.ts';
 import { Random } from '../random.ts';
@@ -34,7 +34,7 @@ export async function converse(
   const random = new Random(seed);
   let options = sampling;
   let length = defaultLength;
-  /** Read by the user and the model, but not yet by the network: it reads the last symbol when it draws. */
+  /** Typed or drawn, but not yet fed to the network, which reads the last symbol only when it draws. */
   let unread = Array.from(prompt);
 
   const live = isLive() && process.stdin.isTTY === true;
@@ -59,10 +59,11 @@ export async function converse(
     if (command === '/reset') {
       sampler.reset();
       unread = [];
-    } else if (command === '/temperature' && value >= 0) {
-      options = { ...options, temperature: value };
-    } else if (command === '/length' && Number.isInteger(value) && value >= 0) {
-      length = value;
+    } else if (command === '/temperature' || command === '/length') {
+      const expected = (command === '/length' ? LENGTH_CHECK : SAMPLING_CHECKS.temperature)(value);
+      if (expected) note(`${command} is ${argument ?? 'missing'}, must be ${expected}`);
+      else if (command === '/length') length = value;
+      else options = { ...options, temperature: value };
     } else if (command?.startsWith('/')) {
       note(HELP);
     } else {

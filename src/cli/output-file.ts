@@ -1,7 +1,13 @@
-/** Files that a command writes: tried before the work is done, there, and whole, when it is done. */
-import { open, realpath, stat } from 'node:fs/promises';
+/** Files that a command writes: opened before the work starts, so that a bad path fails early; there only when complete. */
+import { openSync } from 'node:fs';
+import { constants, open, realpath, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { CharloomError } from '../errors.ts';
-import { asOutputError, checkDestination, PartFile } from '../text/part-file.ts';
+import { asWriteError } from '../system-errors.ts';
+import { checkDestination, PartFile } from '../text/part-file.ts';
+import { interruption } from './signals.ts';
 import { print } from './terminal/output.ts';
 
 /** The name that stands for standard output. */
@@ -44,12 +50,13 @@ export async function openOutput(
     throw new CharloomError('USAGE', `${flag} ${path} is the file that is read`, 'give another name');
   }
   const status = await stat(target).catch(() => undefined);
-  if (status && !status.isFile() && !status.isDirectory()) return openStream(target);
+  if (status?.isFIFO()) return openPipe(target);
+  if (status && !status.isFile() && !status.isDirectory()) return openDevice(target);
   await checkDestination(path, true);
   const file = await PartFile.create(target);
   return {
     write: (piece) => file.write(typeof piece === 'string' ? Buffer.from(piece) : piece),
-    finish: () => file.moveTo(target),
+    finish: () => file.finish(),
     discard: () => file.discard(),
   };
 }
@@ -70,21 +77,62 @@ export async function writeOutput(
   }
 }
 
-/** Something into which bytes go as they come. */
-async function openStream(path: string): Promise<Output> {
-  const attempt = async <T>(work: Promise<T>): Promise<T> => {
-    try {
-      return await work;
-    } catch (error) {
-      throw asOutputError(error, path);
-    }
-  };
-  const file = await attempt(open(path, 'w'));
+/** A device: bytes go into it as they come. */
+async function openDevice(path: string): Promise<Output> {
+  const file = await attempt(path, open(path, 'w'));
   return {
-    write: (piece) => attempt(file.writeFile(piece)),
-    finish: () => attempt(file.close()),
+    write: (piece) => attempt(path, file.writeFile(piece)),
+    finish: () => attempt(path, file.close()),
     discard: () => file.close().catch(() => {}),
   };
+}
+
+/** How often to look whether a named pipe has a reader. */
+const LOOK_MILLISECONDS = 50;
+
+/**
+ * A named pipe. A thread that waited for its reader would keep the process from ending, whatever the signal: the event loop waits.
+ * @throws the reason of the interruption, if it comes while there is no reader
+ */
+async function openPipe(path: string): Promise<Output> {
+  const { signal } = interruption;
+  let fd: number | undefined;
+  while (fd === undefined) {
+    try {
+      fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw asWriteError(error, path);
+      await sleep(LOOK_MILLISECONDS);
+      signal.throwIfAborted();
+    }
+  }
+  const pipe = new Socket({ fd, readable: false, writable: true, signal });
+  // Whoever writes or finishes next is told; nobody else needs to know.
+  pipe.on('error', () => {});
+  const ended = async (work: (done: (error?: Error | null) => void) => void): Promise<void> => {
+    try {
+      await promisify(work)();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw asWriteError(error, path);
+    }
+  };
+  return {
+    write: (piece) => ended((done) => pipe.write(piece, done)),
+    finish: () => ended((done) => pipe.end(done)),
+    discard: async () => {
+      pipe.destroy();
+    },
+  };
+}
+
+/** @throws an error of the system as CharloomError, with the name of the file */
+async function attempt<T>(path: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw asWriteError(error, path);
+  }
 }
 
 async function done(): Promise<void> {}

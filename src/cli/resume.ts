@@ -71,13 +71,15 @@ async function resume(path: string, files: string[], options: ResumeOptions): Pr
     trainer.restore(snapshot);
     const lost = await run.stepsAfter(snapshot.step);
     if (lost.length > 0) {
-      note(`the checkpoint of step ${lost.join(', ')} is damaged: going on from step ${snapshot.step}`);
+      const checkpoints = lost.length === 1 ? 'the checkpoint of step' : 'the checkpoints of steps';
+      const are = lost.length === 1 ? 'is' : 'are';
+      note(`${checkpoints} ${lost.join(', ')} ${are} damaged: going on from step ${snapshot.step}`);
     }
     await run.change({
       training,
       device: options.device ?? run.config.device,
       engine: engine.description.name,
-      files: whereTheyAre(corpus.files),
+      files: whereTheyAre(corpus.files, run.config.files),
     });
     await runTraining(run, trainer, engine, corpus, model.layout, { json: options.json, trials });
   } finally {

@@ -40,26 +40,42 @@ export async function readRunCorpus(
     }
     throw error;
   }
-  if (corpus.files.length !== files.length) {
-    throw new CharloomError(
-      'BAD_DATA',
-      `this run was trained on ${files.length} files, ${corpus.files.length} were given`,
-      `give all of them, in this order: ${files.map(({ name }) => name).join(' ')}`,
-    );
-  }
-  const changed = corpus.files.findIndex(({ sha256 }, i) => sha256 !== files[i]?.sha256);
-  if (changed >= 0) {
-    const was = files[changed]!;
-    throw new CharloomError(
-      'BAD_DATA',
-      `${corpus.files[changed]!.path} is not the text this run was trained on`,
-      `it had ${was.bytes} bytes and the sha256 ${was.sha256}`,
-    );
+  try {
+    requireSame(corpus.files, files);
+  } catch (error) {
+    corpus.close();
+    throw error;
   }
   return corpus;
 }
 
-/** The records of files with absolute paths: a run may be resumed from another folder. */
-export function whereTheyAre(files: readonly FileRecord[]): FileRecord[] {
-  return files.map((file) => (file.path === STDIN ? file : { ...file, path: resolve(file.path) }));
+/** @throws CharloomError BAD_DATA unless `read` is what the run was trained on */
+function requireSame(read: readonly FileRecord[], trained: readonly FileRecord[]): void {
+  if (read.length !== trained.length) {
+    throw new CharloomError(
+      'BAD_DATA',
+      `this run was trained on ${trained.length} files, ${read.length} were given`,
+      `give all of them, in this order: ${trained.map(({ name }) => name).join(' ')}`,
+    );
+  }
+  for (const [i, { path, sha256 }] of read.entries()) {
+    const was = trained[i]!;
+    if (sha256 === was.sha256) continue;
+    throw new CharloomError(
+      'BAD_DATA',
+      `${path} is not the text this run was trained on`,
+      `it had ${was.bytes} bytes and the sha256 ${was.sha256}`,
+    );
+  }
+}
+
+/**
+ * The records of files with absolute paths: a run may be resumed from another folder.
+ * @param known the same files as they were recorded before: of what came from standard input now, the path stays
+ */
+export function whereTheyAre(
+  files: readonly FileRecord[],
+  known: readonly FileRecord[] = files,
+): FileRecord[] {
+  return files.map((file, i) => (file.path === STDIN ? known[i]! : { ...file, path: resolve(file.path) }));
 }

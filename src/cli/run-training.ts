@@ -1,6 +1,7 @@
 /** What `train` and `resume` share: showing the events of a run, ending in good order. */
 import type { Trial } from '../bench/fastest-engine.ts';
 import type { Engine } from '../engine/engine.ts';
+import { cellLabel } from '../model/config.ts';
 import type { ParameterLayout } from '../model/parameters.ts';
 import type { Corpus } from '../text/corpus.ts';
 import type { DoneEvent } from '../training/events.ts';
@@ -74,7 +75,6 @@ function introduce(run: Run, engine: Engine, corpus: Corpus, parameters: number)
   const style = styled(process.stderr);
   const { model, training, files, initFrom } = run.config;
   const known = `${run.vocabulary.size - 1} ${initFrom ? 'in the vocabulary' : 'different'}`;
-  const cell = model.cell === 'rnn' ? `RNN (${model.activation})` : model.cell.toUpperCase();
   const input = model.embedding > 0 ? `embedding ${model.embedding}` : 'one-hot input';
   const names = printableLine(files.map(({ name }) => name).join(' '));
   note(
@@ -82,7 +82,7 @@ function introduce(run: Run, engine: Engine, corpus: Corpus, parameters: number)
       `training ${count(corpus.train.length)}, validation ${count(corpus.validation.length)}, test ${count(corpus.test.length)}`,
   );
   note(
-    `${style.bold(`${cell} ${model.layers}x${model.hidden}`)}, ${input}, ${count(parameters)} parameters; ` +
+    `${style.bold(`${cellLabel(model)} ${model.layers}x${model.hidden}`)}, ${input}, ${count(parameters)} parameters; ` +
       `batches of ${training.batchSize} x ${training.sequenceLength}; ${engine.description.name}: ${engine.description.detail}`,
   );
   note(`saved in ${style.bold(run.dir)}`);

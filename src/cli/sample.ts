@@ -2,9 +2,9 @@
 import { randomInt } from 'node:crypto';
 import { Command } from 'commander';
 import { CharloomError } from '../errors.ts';
-import { checkFields, integer, number } from '../fields.ts';
-import type { SamplingOptions } from '../inference/distribution.ts';
+import { checkFields, integer } from '../fields.ts';
 import { Sampler } from '../inference/sampler.ts';
+import { LENGTH_CHECK, SAMPLING_CHECKS, type SamplingOptions } from '../inference/sampling-options.ts';
 import { startOf } from '../inference/start.ts';
 import { StopFilter } from '../inference/stop-filter.ts';
 import { MAX_SEED, Random } from '../random.ts';
@@ -12,7 +12,7 @@ import type { Ids } from '../text/ids.ts';
 import { findSource } from '../text/source.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
 import { examples } from './help.ts';
-import { type OpenModel, openModel } from './open-model.ts';
+import { openModel } from './open-model.ts';
 import { addModelOptions, flagOf, type ModelOptions, numberOption } from './options.ts';
 import { interruption } from './signals.ts';
 import { count } from './terminal/format.ts';
@@ -88,11 +88,8 @@ async function sample(path: string, options: CommandOptions): Promise<void> {
   const checked = checkFields<SampleOptions>(
     { ...options, seed: options.seed ?? randomInt(MAX_SEED) },
     {
-      length: integer(0, 1e9),
-      temperature: number(0, 1e6),
-      topK: integer(0, 1e9),
-      topP: number(Number.MIN_VALUE, 1, 'a number above 0, at most 1'),
-      minP: number(0, 1),
+      ...SAMPLING_CHECKS,
+      length: LENGTH_CHECK,
       count: integer(1, 1e6),
       seed: integer(0, MAX_SEED),
     },
@@ -112,10 +109,14 @@ async function sample(path: string, options: CommandOptions): Promise<void> {
     return converse(opened, ids, checked, checked.length, checked.seed, options);
   }
   let drawn = 0;
+  let sampler: Sampler | undefined;
   const start = performance.now();
   for (let first = 0; first < checked.count && !interruption.signal.aborted; first += MAX_STREAMS) {
-    const texts = await drawTexts(opened, ids, first, checked, options, prompt);
-    drawn += texts;
+    const streams = Math.min(MAX_STREAMS, checked.count - first);
+    // What a sampler has of its engine's memory, it keeps: the same one for all rounds but a smaller last one.
+    if (sampler?.streams === streams) sampler.reset();
+    else sampler = new Sampler(opened.engine, opened.model, opened.run.vocabulary.unknown, streams);
+    drawn += await drawTexts(sampler, opened.run.vocabulary, ids, first, checked, options, prompt);
   }
   const charactersPerSecond = drawn / ((performance.now() - start) / 1000);
   if (!options.json && isLive()) {
@@ -123,19 +124,20 @@ async function sample(path: string, options: CommandOptions): Promise<void> {
   }
 }
 
-/** Draws up to `MAX_STREAMS` texts side by side, from number `first` on; returns the characters drawn. */
+/** Draws a text in each stream, from number `first` on; returns the characters drawn. */
 async function drawTexts(
-  { run, model, engine }: OpenModel,
+  sampler: Sampler,
+  vocabulary: Vocabulary,
   prompt: ArrayLike<number>,
   first: number,
   options: SampleOptions,
   { stop, json, raw }: Pick<CommandOptions, 'stop' | 'json' | 'raw'>,
   promptText: string,
 ): Promise<number> {
-  const { vocabulary } = run;
-  const streams = Math.min(MAX_STREAMS, options.count - first);
-  const sampler = new Sampler(engine, model, vocabulary.unknown, streams);
-  const seeds = Array.from({ length: streams }, (_, i) => (options.seed + first + i) % (MAX_SEED + 1));
+  const seeds = Array.from(
+    { length: sampler.streams },
+    (_, i) => (options.seed + first + i) % (MAX_SEED + 1),
+  );
   const generators = seeds.map((seed) => new Random(seed));
   const texts = seeds.map(() => new GeneratedText(vocabulary, stop));
   // One text is shown while it grows, several one after the other.

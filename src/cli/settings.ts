@@ -3,24 +3,17 @@
  * the later one wins.
  */
 import { type Command, Option } from 'commander';
+import { parseJsonObject } from '../checkpoint/json.ts';
 import { CharloomError } from '../errors.ts';
-import { checkFields, choice, integer, type Origin, shown } from '../fields.ts';
+import { checkFields, choice, type Origin, shown } from '../fields.ts';
 import { ACTIVATIONS, CELLS, checkModelConfig, type ModelConfig } from '../model/config.ts';
 import { LOSSES } from '../model/loss.ts';
 import { readSettings } from '../text/source.ts';
-import { parseSplit } from '../text/split.ts';
-import { UNITS, type Unit } from '../text/symbol-reader.ts';
+import { UNITS } from '../text/symbol-reader.ts';
 import { checkTrainingConfig, OPTIMIZERS, SCHEDULES, type TrainingConfig } from '../training/config.ts';
 import { PRESETS } from '../training/presets.ts';
+import { checkTextSettings, type TextSettings } from '../training/run-config.ts';
 import { flagOf, numberOption } from './options.ts';
-
-/** How the text is read. */
-export interface TextSettings {
-  readonly unit: Unit;
-  readonly minCount: number;
-  /** Training/validation/test in percent, as given. */
-  readonly split: string;
-}
 
 export interface RunSettings {
   readonly preset: string;
@@ -81,7 +74,7 @@ const groups: readonly (readonly [heading: string, options: () => Option[]])[] =
       numberOption('--clip-norm <norm>', 'clip the gradient to this global norm; 0 = off'),
       numberOption(
         '--weight-decay <rate>',
-        'weight decay, not on biases (decoupled with adamw; 0 with another optimizer, unless given)',
+        'weight decay, not on biases (decoupled with adamw; 0 with another optimizer, unless given beside it)',
       ),
       numberOption('--reset-probability <p>', 'chance per stream and step to start from the zero state'),
     ],
@@ -132,29 +125,23 @@ export type InheritedSettings = Omit<RunSettings['model'], 'dropout'> & Pick<Tex
  *   say anything else
  * @throws CharloomError USAGE for a wrong value, NO_INPUT or BAD_DATA for a wrong configuration file
  */
-export function settingsFrom(options: ParsedOptions, inherited?: InheritedSettings): RunSettings {
-  const file = typeof options.config === 'string' ? readConfigFile(options.config) : {};
+export async function settingsFrom(
+  options: ParsedOptions,
+  inherited?: InheritedSettings,
+): Promise<RunSettings> {
+  const file = typeof options.config === 'string' ? await readConfigFile(options.config) : {};
   const given = Object.fromEntries(
     Object.entries(options).filter(([name, value]) => SETTING_NAMES.has(name) && value !== undefined),
   );
-  const preset = String(options.preset ?? file.preset ?? 'default');
-  if (!Object.hasOwn(PRESETS, preset)) {
-    throw new CharloomError(
-      'USAGE',
-      `unknown preset '${preset}'`,
-      `choose one of ${Object.keys(PRESETS).join(', ')}`,
-    );
-  }
-  let merged: Record<string, unknown> = { ...TEXT_DEFAULTS, ...PRESETS[preset]!.settings };
-  const lay = (layer: ParsedOptions): void => {
-    merged = { ...replaceDecay(replaceBudgets(merged, layer), layer), ...layer };
-  };
-  lay(file);
-  // What is wrong in the file is said of the file, before options hide or inherit it.
   const fileOrigin: Origin = { code: 'BAD_DATA', field: (name) => `--config ${options.config}: ${name}` };
-  checkModelConfig({ ...merged, vocabulary: 2 }, fileOrigin);
-  checkTrainingConfig(merged, fileOrigin);
-  lay(given);
+  const { preset } = checkFields<Pick<RunSettings, 'preset'>>(
+    { preset: options.preset ?? file.preset ?? 'default' },
+    { preset: choice(Object.keys(PRESETS)) },
+    fileOrigin,
+  );
+  const fromFile = overlay({ ...TEXT_DEFAULTS, ...PRESETS[preset]!.settings }, file);
+  // What is wrong in the file is said of the file, before options hide or inherit it.
+  checkSettings(fromFile, fileOrigin);
   for (const [name, value] of Object.entries(inherited ?? {})) {
     if ((given[name] ?? value) === value) continue;
     throw new CharloomError(
@@ -163,21 +150,20 @@ export function settingsFrom(options: ParsedOptions, inherited?: InheritedSettin
       'leave it out: that comes with the model',
     );
   }
-  merged = { ...merged, ...inherited };
+  const settings = checkSettings({ ...overlay(fromFile, given), ...inherited }, ORIGIN);
+  requireBudget(settings.training);
+  return { preset, ...settings };
+}
 
-  const { vocabulary: _, ...model } = checkModelConfig({ ...merged, vocabulary: 2 }, ORIGIN);
-  const training = checkTraining(merged);
-  const text = checkFields<TextSettings>(
-    merged,
-    {
-      unit: choice(UNITS),
-      minCount: integer(1, 2 ** 31 - 1),
-      split: (value) => (typeof value === 'string' ? undefined : 'a text like 90/5/5'),
-    },
-    ORIGIN,
-  );
-  parseSplit(text.split);
-  return { preset, text, model, training };
+function checkSettings(settings: ParsedOptions, origin: Origin): Omit<RunSettings, 'preset'> {
+  const { vocabulary: _, ...model } = checkModelConfig({ ...settings, vocabulary: 2 }, origin);
+  const training = checkTrainingConfig(settings, origin);
+  return { model, training, text: checkTextSettings(settings, origin) };
+}
+
+/** `settings`, and what `own` says instead. */
+function overlay(settings: ParsedOptions, own: ParsedOptions): ParsedOptions {
+  return { ...replaceDecay(replaceBudgets(settings, own), own), ...own };
 }
 
 /** `settings` with the budgets of `own`, if it has any: one budget replaces all, whichever kind they are. */
@@ -199,24 +185,18 @@ function replaceDecay(settings: ParsedOptions, own: ParsedOptions): ParsedOption
 /** @throws CharloomError USAGE for a wrong value, and if there is no budget */
 export function checkTraining(settings: ParsedOptions): TrainingConfig {
   const training = checkTrainingConfig(settings, ORIGIN);
-  if (BUDGETS.every((name) => training[name] === 0)) {
-    throw new CharloomError('USAGE', 'there is no budget', 'give --epochs, --steps or --minutes');
-  }
+  requireBudget(training);
   return training;
 }
 
+function requireBudget(training: TrainingConfig): void {
+  if (BUDGETS.some((name) => training[name] > 0)) return;
+  throw new CharloomError('USAGE', 'there is no budget', 'give --epochs, --steps or --minutes');
+}
+
 /** A flat object of settings; the parts of a run's config.json are flattened. */
-function readConfigFile(path: string): Record<string, unknown> {
-  const text = readSettings(path);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new CharloomError('BAD_DATA', `--config ${path} is not JSON: ${(error as Error).message}`);
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new CharloomError('BAD_DATA', `--config ${path}: expected a JSON object of settings`);
-  }
+async function readConfigFile(path: string): Promise<Record<string, unknown>> {
+  const value = parseJsonObject(await readSettings(path), `--config ${path}`);
   const isRun = Object.hasOwn(value, 'training') && Object.hasOwn(value, 'model');
   const parts = isRun
     ? [

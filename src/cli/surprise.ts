@@ -86,11 +86,11 @@ async function run(path: string, files: string[], options: SurpriseOptions): Pro
   try {
     const { html, perCharacter } = options;
     if (html !== undefined) requireFit(text, opened.run.vocabulary);
-    const files = {
+    const targets = {
       html: await open(html, '--html'),
       perCharacter: await open(perCharacter, '--per-character'),
     };
-    await read(opened, text, figures, options, files, path);
+    await read(opened, text, figures, options, targets, path);
   } finally {
     text.close();
     for (const file of outputs) await file.discard();
@@ -116,19 +116,19 @@ function requireFit({ ids, source }: EvaluationText, { size }: Vocabulary): void
 
 async function read(
   { run, step, model, engine }: OpenModel,
-  read: EvaluationText,
+  evaluated: EvaluationText,
   { passages: listed, width }: Figures,
   options: SurpriseOptions,
-  files: { readonly html: Output | undefined; readonly perCharacter: Output | undefined },
+  targets: { readonly html: Output | undefined; readonly perCharacter: Output | undefined },
   path: string,
 ): Promise<void> {
-  const { ids, unknownCharacters, source } = read;
+  const { ids, unknownCharacters, source } = evaluated;
   const { vocabulary } = run;
-  const text = new SymbolText(vocabulary.unit, ids, read.symbols);
-  const guesses = files.html || files.perCharacter ? Math.max(PAGE_GUESSES, LISTED_GUESSES) : 0;
+  const text = new SymbolText(vocabulary.unit, ids, evaluated.symbols);
+  const guesses = targets.html || targets.perCharacter ? Math.max(PAGE_GUESSES, LISTED_GUESSES) : 0;
   const costliest = new CostliestPassages(width, listed, 1);
-  const record = files.html && new SurpriseRecord(ids.length, Math.min(PAGE_GUESSES, vocabulary.size));
-  const lines = files.perCharacter && new CharacterLines(files.perCharacter, text, vocabulary);
+  const record = targets.html && new SurpriseRecord(ids.length, Math.min(PAGE_GUESSES, vocabulary.size));
+  const lines = targets.perCharacter && new CharacterLines(targets.perCharacter, text, vocabulary);
   const display = options.json || guesses > 0 ? undefined : surpriseDisplay(text);
   // The text itself is the progress where it appears on the terminal.
   const bar = display && process.stdout.isTTY ? undefined : new ProgressBar('reading', ids.length - 1);
@@ -153,12 +153,12 @@ async function read(
   const seconds = (performance.now() - start) / 1000;
   const evaluation = evaluationOf(total, ids.length - 1);
   requireFinite(evaluation);
-  noteUnknown(read);
+  noteUnknown(evaluated);
   const found = costliest.finish();
   const at = text.lines(found.map(({ start }) => start));
   const passages = found.map((passage, i) => ({ ...passage, line: at[i]! }));
 
-  if (files.html) {
+  if (targets.html) {
     const page = {
       model: `${path}, step ${step}`,
       source,
@@ -168,10 +168,10 @@ async function read(
       unknownCharacters,
       evaluation,
     };
-    await files.html.write(surprisePage({ ...page, record: record!, passages }));
-    await files.html.finish();
+    await targets.html.write(surprisePage({ ...page, record: record!, passages }));
+    await targets.html.finish();
   }
-  await files.perCharacter?.finish();
+  await targets.perCharacter?.finish();
 
   const { crossEntropy, bitsPerCharacter, perplexity } = evaluation;
   if (options.json) {

@@ -59,7 +59,7 @@ async function train(
   },
 ): Promise<void> {
   const trained = options.initFrom === undefined ? undefined : await readModel(options.initFrom, 'best');
-  const settings = settingsFrom(options, trained && inheritedFrom(trained));
+  const settings = await settingsFrom(options, trained && inheritedFrom(trained));
   const out = options.out ?? freeFolder(files[0]!);
   Run.refuseTaken(out);
   // A device that was asked for by name fails before the text is read; `auto` has to know the model first.
@@ -76,50 +76,51 @@ async function train(
       onProgress,
     }),
   );
-  const { vocabulary } = corpus;
-  if (trained) {
-    const added = vocabulary.size - trained.run.vocabulary.size;
-    const news = added > 0 ? `; ${added} ${unit}${added > 1 ? 's' : ''} added to its vocabulary` : '';
-    note(`starting from ${printableLine(options.initFrom!)}, step ${trained.step}${news}`);
-  }
-  const model = new LanguageModel({ ...settings.model, vocabulary: vocabulary.size });
-  const { engine, trials } = named
-    ? { engine: named, trials: undefined }
-    : await chooseEngine(model.config, settings.training, options);
-  const trainer = new Trainer({
-    engine,
-    model,
-    config: settings.training,
-    vocabulary,
-    training: corpus.train,
-    validation: corpus.validation,
-    trained: trained && { layout: trained.model.layout, values: trained.weights },
-  });
-  await waiting('drawing the initial weights', trainer.initialise());
-  // The run folder is created when nothing can be wrong with the settings and the text any more.
-  const run = await Run.create(
-    out,
-    {
-      format: 1,
-      charloom: version(),
-      created: new Date().toISOString(),
-      device: options.device,
-      engine: engine.description.name,
-      preset: settings.preset,
-      text: settings.text,
-      model: model.config,
-      training: settings.training,
-      files: whereTheyAre(corpus.files),
-      ...(trained && {
-        initFrom: { checkpoint: resolve(trained.checkpoint), step: trained.step, sha256: trained.sha256 },
-      }),
-    },
-    vocabulary,
-  );
+  let run: Run | undefined;
   try {
+    const { vocabulary } = corpus;
+    if (trained) {
+      const added = vocabulary.size - trained.run.vocabulary.size;
+      const news = added > 0 ? `; ${added} ${unit}${added > 1 ? 's' : ''} added to its vocabulary` : '';
+      note(`starting from ${printableLine(options.initFrom!)}, step ${trained.step}${news}`);
+    }
+    const model = new LanguageModel({ ...settings.model, vocabulary: vocabulary.size });
+    const { engine, trials } = named
+      ? { engine: named, trials: undefined }
+      : await chooseEngine(model.config, settings.training, options);
+    const trainer = new Trainer({
+      engine,
+      model,
+      config: settings.training,
+      vocabulary,
+      training: corpus.train,
+      validation: corpus.validation,
+      trained: trained && { layout: trained.model.layout, values: trained.weights },
+    });
+    await waiting('drawing the initial weights', trainer.initialise());
+    // The run folder is created when nothing can be wrong with the settings and the text any more.
+    run = await Run.create(
+      out,
+      {
+        format: 1,
+        charloom: version(),
+        created: new Date().toISOString(),
+        device: options.device,
+        engine: engine.description.name,
+        preset: settings.preset,
+        text: settings.text,
+        model: model.config,
+        training: settings.training,
+        files: whereTheyAre(corpus.files),
+        ...(trained && {
+          initFrom: { checkpoint: resolve(trained.checkpoint), step: trained.step, sha256: trained.sha256 },
+        }),
+      },
+      vocabulary,
+    );
     await runTraining(run, trainer, engine, corpus, model.layout, { json: options.json, trials });
   } finally {
-    run.close();
+    run?.close();
     corpus.close();
   }
 }

@@ -54,6 +54,19 @@ export class Matrix {
     return this.rows * this.columns;
   }
 
+  /** Whether some element is in both. */
+  overlaps(other: Matrix): boolean {
+    const { offset, length } = other;
+    return (
+      this.tensor === other.tensor && this.offset < offset + length && offset < this.offset + this.length
+    );
+  }
+
+  /** Whether both are the same elements in the same shape. */
+  equals({ tensor, offset, rows, columns }: Matrix): boolean {
+    return this.tensor === tensor && this.offset === offset && this.rows === rows && this.columns === columns;
+  }
+
   /** `count` whole rows from `first` on. Of a sequence [T·B, W], step t is `slice(t * B, B)`. */
   slice(first: number, count: number): Matrix {
     return new Matrix(this.tensor, this.offset + first * this.columns, count, this.columns);

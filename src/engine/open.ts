@@ -15,7 +15,7 @@ export interface EngineOptions {
   readonly show?: (<T>(text: string, work: Promise<T>) => Promise<T>) | undefined;
 }
 
-/** More threads than any machine has cores for would only take memory. */
+/** That can be asked for: a slip of the finger is not to take all memory. */
 const MOST_THREADS = 256;
 
 const openGpu: typeof import('./gpu/gpu-engine.ts')['GpuEngine']['open'] = async (mode, options) =>
@@ -62,8 +62,8 @@ const CHOICES: Record<string, (options: EngineOptions) => Promise<Engine>> = {
 export const DEVICES = [...Object.keys(CHOICES), ...Object.keys(ENGINES)];
 
 /**
- * Opens the engine that `device` asks for: an exact name, or `auto`, `cpu` or `gpu`. What was asked for is what
- * runs; nothing falls back silently.
+ * Opens the engine that `device` asks for: an exact name, which is what runs or fails; `auto`, which is `simd`; `cpu`,
+ * which is `native`, or `simd` where that cannot be compiled; `gpu`, which is a GPU in hardware.
  *
  * @throws CharloomError USAGE for an unknown name or a number of threads out of range, UNAVAILABLE if the engine cannot
  *   run here

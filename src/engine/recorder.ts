@@ -150,9 +150,9 @@ export class Recorder {
     }
     for (const written of list.filter((operand) => operand.written)) {
       for (const other of list) {
-        if (other.name === written.name || !overlap(written.matrix, other.matrix)) continue;
+        if (other.name === written.name || !written.matrix.overlaps(other.matrix)) continue;
         const allowed = ALIASES[op]?.some((pair) => pair.includes(written.name) && pair.includes(other.name));
-        if (!allowed || !identical(written.matrix, other.matrix)) {
+        if (!allowed || !written.matrix.equals(other.matrix)) {
           this.#fail(op, `${written.name} overlaps ${other.name}`, operation);
         }
       }
@@ -171,12 +171,4 @@ export class Recorder {
     );
     throw new TypeError(`program ${this.name}: ${op}: ${problem} (${shapes.join(', ')})`);
   }
-}
-
-function overlap(x: Matrix, y: Matrix): boolean {
-  return x.tensor === y.tensor && x.offset < y.offset + y.length && y.offset < x.offset + x.length;
-}
-
-function identical(x: Matrix, y: Matrix): boolean {
-  return x.tensor === y.tensor && x.offset === y.offset && x.rows === y.rows && x.columns === y.columns;
 }

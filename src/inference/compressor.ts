@@ -70,7 +70,7 @@ export class Compressor {
   }
 
   /**
-   * @param bytes any bytes; what is no text is kept, too
+   * @param bytes any bytes: they need not be text
    * @param step of the checkpoint, for messages
    * @throws CharloomError DIVERGED if the model's predictions are not finite
    */

@@ -2,17 +2,7 @@
 import { CharloomError } from '../errors.ts';
 import type { Random } from '../random.ts';
 import { Descending } from './descending.ts';
-
-export interface SamplingOptions {
-  /** Divides the logits: below 1 safer, above 1 wilder; 0 always takes the likeliest symbol (greedy). */
-  readonly temperature: number;
-  /** Keep the k likeliest symbols; 0 keeps all. */
-  readonly topK: number;
-  /** Keep the fewest likeliest symbols whose probabilities reach p (Holtzman et al. 2020); 1 keeps all. */
-  readonly topP: number;
-  /** Keep symbols at least this fraction as likely as the likeliest (Nguyen et al. 2024); 0 keeps all. */
-  readonly minP: number;
-}
+import type { SamplingOptions } from './sampling-options.ts';
 
 /**
  * The distribution to draw from: softmax(logits / temperature), then top-k, top-p and min-p in this order,

@@ -2,7 +2,8 @@
 import type { Engine } from '../engine/engine.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Random } from '../random.ts';
-import { Distribution, draw, type SamplingOptions } from './distribution.ts';
+import { Distribution, draw } from './distribution.ts';
+import type { SamplingOptions } from './sampling-options.ts';
 import { Stepper } from './stepper.ts';
 
 /** Reads and draws symbols; its state is what was read so far, from zero. */
@@ -17,6 +18,11 @@ export class Sampler {
   constructor(engine: Engine, model: LanguageModel, unknown: number, streams = 1) {
     this.#stepper = new Stepper(engine, model, streams);
     this.#distribution = new Distribution(model.config.vocabulary, unknown);
+  }
+
+  /** B. */
+  get streams(): number {
+    return this.#stepper.streams;
   }
 
   /** Forgets everything read and drawn: the zero state. */

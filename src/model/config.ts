@@ -22,6 +22,11 @@ export interface ModelConfig {
   readonly dropout: number;
 }
 
+/** A cell as people call it: LSTM, GRU, textbook RNN (tanh). */
+export function cellLabel({ cell, activation }: Pick<ModelConfig, 'cell' | 'activation'>): string {
+  return cell === 'rnn' ? `textbook RNN (${activation})` : cell.toUpperCase();
+}
+
 /** The sizes are bounded where index arithmetic or memory would fail later and less clearly. */
 const CHECKS: { readonly [K in keyof ModelConfig]: Check } = {
   cell: choice(CELLS),

@@ -65,10 +65,11 @@ export function startFrom(
  * the size (seconds from 1000 on), so it lets the event loop turn.
  */
 async function randomOrthogonal(size: number, random: Random): Promise<Float64Array> {
-  const q = Float64Array.from({ length: size * size }, () => random.normal());
+  const q = new Float64Array(size * size);
   let breath = performance.now();
   for (let i = 0; i < size; i++) {
     const row = q.subarray(i * size, (i + 1) * size);
+    for (let k = 0; k < size; k++) row[k] = random.normal();
     for (let j = 0; j < i; j++) {
       const earlier = q.subarray(j * size, (j + 1) * size);
       const projection = dot(row, earlier);

@@ -110,7 +110,8 @@ export class LanguageModel {
     for (let front = 0; front < T + (layers - 1) * lag; front += lag) {
       const l = stack.length;
       if (l < layers) {
-        stack.push(recurrentLayer(recorder, this.#cell, l, weights, input, { T, B, H }, state[l]!, keep));
+        const cell = this.#cell;
+        stack.push(recurrentLayer({ recorder, cell, l, weights, input, T, B, H, states: state[l]!, keep }));
       }
       const active = stack
         .map((layer, i) => ({ layer, start: front - i * lag }))

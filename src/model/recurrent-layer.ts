@@ -46,23 +46,28 @@ export interface LayerGradients {
   readonly input?: Matrix;
 }
 
-/**
- * Layer `l` over T steps of B streams, to be recorded some consecutive steps at a time, or all at once.
- *
- * @param states the carried states [B, H] in the order of `cell.states`; read at the start, and overwritten with
- *   the states after step T−1
- * @param keep [B, 1]: what each stream's initial state is multiplied by (0 starts it afresh); all are kept if absent
- */
-export function recurrentLayer(
-  recorder: Recorder,
-  cell: Cell,
-  l: number,
-  weights: Weights,
-  input: LayerInput,
-  { T, B, H }: { T: number; B: number; H: number },
-  states: readonly Matrix[],
-  keep?: Matrix,
-): RecurrentLayer {
+export interface LayerOptions {
+  readonly recorder: Recorder;
+  readonly cell: Cell;
+  /** Its number, from 0 at the bottom on: part of the names of its weights. */
+  readonly l: number;
+  readonly weights: Weights;
+  readonly input: LayerInput;
+  /** Steps. */
+  readonly T: number;
+  /** Streams of text side by side. */
+  readonly B: number;
+  /** Hidden units. */
+  readonly H: number;
+  /** The carried states [B, H] in the order of `cell.states`: read at the start, overwritten with those after step T−1. */
+  readonly states: readonly Matrix[];
+  /** [B, 1]: what each stream's initial state is multiplied by (0 starts it afresh); without it, all are kept. */
+  readonly keep?: Matrix | undefined;
+}
+
+/** One layer over T steps of B streams, to be recorded some consecutive steps at a time, or all at once. */
+export function recurrentLayer(options: LayerOptions): RecurrentLayer {
+  const { recorder, cell, l, weights, input, T, B, H, states, keep } = options;
   const sequences = cell.states.map((name) => recorder.temporary(`${name}_l${l}`, (T + 1) * B, H));
   const inputWeight = weights(`rnn.weight_ih_l${l}`);
   const steps = cell.unroll({

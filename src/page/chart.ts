@@ -36,7 +36,7 @@ export interface Axis {
 }
 
 export interface Chart {
-  /** What the chart shows, for readers of the screen and as its heading. */
+  /** What the chart shows, for screen readers and as its heading. */
   readonly title: string;
   /** What can be seen in it, in words. */
   readonly description?: string;

@@ -108,7 +108,7 @@ function ranking(features: readonly FeatureScore[], places: ReadonlyMap<string, 
   const found = features.filter(({ neurons }) => neurons.length > 0);
   const rare = features.filter(({ neurons }) => neurons.length === 0).map(({ feature }) => feature.name);
   return html`<table id="ranking"><thead><tr><th scope="col">feature</th><th scope="col">best cell</th><th scope="col">second</th><th scope="col">third</th></tr></thead><tbody>${found.map(row)}</tbody></table>
-${rare.length > 0 ? html`<p class="quiet">Not told, for they are ${TOO_RARE}: ${rare.join(', ')}.</p>` : undefined}`;
+${rare.length > 0 ? html`<p class="quiet">Left out: ${TOO_RARE}: ${rare.join(', ')}.</p>` : undefined}`;
 }
 
 function gates(saturation: readonly GateSaturation[]): Html | undefined {

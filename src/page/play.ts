@@ -1,5 +1,5 @@
 /** The page on which a network writes: its model lies in it, and computes in the browser. */
-import type { ModelConfig } from '../model/config.ts';
+import { cellLabel, type ModelConfig } from '../model/config.ts';
 import { ParameterLayout } from '../model/parameters.ts';
 import { crc32 } from '../text/crc32.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
@@ -138,9 +138,8 @@ function settings(symbols: number): Html {
 }
 
 function facts({ config, step, bitsPerCharacter, vocabulary }: PlayModel): string {
-  const cell = config.cell === 'rnn' ? `textbook RNN (${config.activation})` : config.cell.toUpperCase();
   return [
-    `${cell}, ${config.layers} x ${config.hidden}`,
+    `${cellLabel(config)}, ${config.layers} x ${config.hidden}`,
     `${new ParameterLayout(config).count.toLocaleString('en')} parameters`,
     `${(vocabulary.size - 1).toLocaleString('en')} different ${vocabulary.unit}s`,
     `after step ${step.toLocaleString('en')}`,

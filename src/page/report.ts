@@ -1,6 +1,7 @@
 /** The report of one run, or of several side by side: curves, samples, figures and settings in one document. */
 import type { RunFigures, RunHistory } from '../analysis/run-history.ts';
 import type { ThinnedCurve } from '../analysis/thinning.ts';
+import { cellLabel } from '../model/config.ts';
 import { ParameterLayout } from '../model/parameters.ts';
 import { halved } from '../training/divergence.ts';
 import type { RunConfig } from '../training/run-config.ts';
@@ -158,14 +159,13 @@ function runSection(
 ): Html {
   const { figures, samples, warnings, damagedLines } = history;
   const { model, training, files } = config;
-  const cell = model.cell === 'rnn' ? `textbook RNN (${model.activation})` : model.cell.toUpperCase();
   const heading = several ? html`<h2 class="run">${name}</h2>` : html`<h1>${name}</h1>`;
   const part = (title: string, content: Content): Html =>
     several ? html`<h3>${title}</h3>${content}` : html`<h2>${title}</h2>${content}`;
   const textName = files.map((file) => file.name).join(', ');
   return html`<section id="${id}">
 ${heading}
-<p class="quiet">${cell}, ${model.layers} × ${model.hidden}, ${whole(new ParameterLayout(model).count)} parameters, on ${textName}. ${ending(figures)}${several ? html` <a href="#top">All runs</a>` : undefined}</p>
+<p class="quiet">${cellLabel(model)}, ${model.layers} × ${model.hidden}, ${whole(new ParameterLayout(model).count)} parameters, on ${textName}. ${ending(figures)}${several ? html` <a href="#top">All runs</a>` : undefined}</p>
 ${part('Figures', figureTable(figures, config))}
 ${
   damagedLines > 0

@@ -1,7 +1,7 @@
 /** The catalogue of public corpora: what there is, from where, and how to tell that a download is right. */
 import { fileURLToPath } from 'node:url';
 import { CharloomError } from '../errors.ts';
-import { type Check, checkFields, choice, integer, number, type Origin } from '../fields.ts';
+import { type Check, checkFields, choice, integer, type Origin, orNull, positive } from '../fields.ts';
 import { readSettings } from './source.ts';
 
 /** The catalogue that comes with charloom, the same two folders up in a checkout and in the compiled build. */
@@ -40,13 +40,6 @@ export interface CatalogEntry {
   readonly notes: string;
 }
 
-const orNull =
-  (check: Check): Check =>
-  (value) => {
-    const expected = value === null ? undefined : check(value);
-    return expected && `${expected}, or null`;
-  };
-
 const matching =
   (pattern: RegExp, what: string): Check =>
   (value) =>
@@ -80,17 +73,17 @@ const FIELDS: { readonly [K in keyof CatalogEntry]: Check } = {
 
 const RESULT_FIELDS = { model: text, split: text, reference: text };
 const FIGURES = ['bitsPerCharacter', 'crossEntropy'] as const;
-const figure = number(Number.MIN_VALUE, Number.MAX_VALUE, 'a number above 0');
+const figure = positive(1e6);
 
 /**
- * Reads a catalogue. Every field of an entry has to be there and no other: one that was misspelt is told.
+ * Reads a catalogue. Every field of an entry has to be there and no other: a misspelt one is reported.
  * @throws CharloomError NO_INPUT if it cannot be read, BAD_DATA if it is not a catalogue, naming the entry
  */
-export function readCatalog(path: string = CATALOG): CatalogEntry[] {
-  const content = readSettings(path);
+export async function readCatalog(path: string = CATALOG): Promise<CatalogEntry[]> {
+  const content = await readSettings(path);
   let values: unknown;
   try {
-    values = JSON.parse(content);
+    values = JSON.parse(Buffer.from(content).toString());
   } catch (error) {
     throw new CharloomError('BAD_DATA', `the catalogue ${path} is not JSON: ${(error as Error).message}`);
   }

@@ -128,7 +128,7 @@ async function collect(
   if (paths.filter(isStdin).length > 1) {
     throw new CharloomError('USAGE', '- (standard input) was given twice', 'it can be read only once');
   }
-  // All are looked for before the first is read: a misspelt last name is told at once.
+  // All are looked for before the first is read, so that a misspelt path, even the last one, is reported at once.
   const sources: Source[] = [];
   for (const path of paths) sources.push(await findSource(path, pieceBytes));
   const known = sources.every((source) => source.expectedBytes > 0);
@@ -164,7 +164,7 @@ function countSymbols(ids: IdSequence, symbols: readonly string[]): Map<string, 
   return bySymbol;
 }
 
-/** @param table the ids that `ids` may have: in the usual case, every symbol is known, that says it all */
+/** @param table the ids that `ids` can have; if the unknown symbol's is not among them, nothing needs counting (the usual case) */
 function countUnknown(ids: IdSequence, { unknown, size }: Vocabulary, table: Uint32Array): number {
   return table.includes(unknown) ? countIds(ids, size)[unknown]! : 0;
 }

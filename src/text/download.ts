@@ -75,7 +75,7 @@ export async function downloadCorpus(
     }
     signal?.throwIfAborted();
     await checkDestination(destination, force);
-    await text.moveTo(destination);
+    await text.finish();
     return {
       path: destination,
       bytes: text.bytes,

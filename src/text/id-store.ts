@@ -1,9 +1,9 @@
 /** Keeps the ids of a text while it is read, and after: in memory, and on disk what is too much for it. */
 import { tmpdir } from 'node:os';
 import { CharloomError } from '../errors.ts';
+import { asWriteError, whyWritingFailed } from '../system-errors.ts';
 import { IdSequence, type IdStorage } from './id-sequence.ts';
 import { bytesPerId, type Ids, newIds } from './ids.ts';
-import { asOutputError } from './part-file.ts';
 import { TemporaryFile } from './temporary-file.ts';
 
 /**
@@ -134,7 +134,7 @@ export class IdStore implements IdStorage {
     try {
       return new TemporaryFile(this.#folder);
     } catch (error) {
-      throw asOutputError(error, `a temporary file in ${this.#folder}`);
+      throw asWriteError(error, `a temporary file in ${this.#folder}`);
     }
   }
 
@@ -152,20 +152,13 @@ export class IdStore implements IdStorage {
 
   /** Says how much would not fit: the file so far, and what is to come at the width of now. */
   #writeError(error: unknown, written: number, block: Ids): CharloomError {
-    const { code, message } = error as NodeJS.ErrnoException;
     const left = Math.max(block.length, (this.expectedLength ?? 0) - this.#blocks.length * BLOCK);
     const needed = written + left * block.BYTES_PER_ELEMENT;
     return new CharloomError(
       'IO',
-      `writing the ids of the text to a temporary file in ${this.#folder} failed: ${FAILED.get(code ?? '') ?? message}`,
+      `writing the ids of the text to a temporary file in ${this.#folder} failed: ${whyWritingFailed(error)}`,
       `it needs ${this.expectedLength === undefined ? 'more than' : 'about'} ${needed} bytes there, ${written} were written`,
       { cause: error },
     );
   }
 }
-
-const FAILED = new Map([
-  ['ENOSPC', 'the disk is full'],
-  ['EDQUOT', 'the disk quota is used up'],
-  ['EFBIG', 'the file is larger than the system allows'],
-]);

@@ -3,19 +3,23 @@ import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { CharloomError } from '../errors.ts';
+import { asWriteError } from '../system-errors.ts';
 
 /**
- * Written under a temporary name in the folder of its destination, hashed on the way. `moveTo` ends it well,
- * `discard` otherwise; `discard` after `moveTo` does nothing.
+ * Written under a temporary name in the folder of its destination, hashed on the way. `finish` ends it well,
+ * `discard` otherwise; `discard` after `finish` does nothing.
  */
 export class PartFile {
+  /** Its temporary name. */
   readonly path: string;
+  readonly #destination: string;
   readonly #file: FileHandle;
   readonly #hash = createHash('sha256');
   #bytes = 0;
 
-  private constructor(path: string, file: FileHandle) {
+  private constructor(path: string, destination: string, file: FileHandle) {
     this.path = path;
+    this.#destination = destination;
     this.#file = file;
   }
 
@@ -26,9 +30,9 @@ export class PartFile {
   static async create(destination: string): Promise<PartFile> {
     const path = join(dirname(destination), `.charloom-${randomBytes(6).toString('hex')}.part`);
     try {
-      return new PartFile(path, await open(path, 'wx'));
+      return new PartFile(path, destination, await open(path, 'wx'));
     } catch (error) {
-      throw asOutputError(error, destination);
+      throw asWriteError(error, destination);
     }
   }
 
@@ -43,7 +47,7 @@ export class PartFile {
       // Unlike `write`, this goes on until all of it is written.
       await this.#file.writeFile(piece);
     } catch (error) {
-      throw asOutputError(error, this.path);
+      throw asWriteError(error, this.#destination);
     }
     this.#hash.update(piece);
     this.#bytes += piece.length;
@@ -55,16 +59,16 @@ export class PartFile {
   }
 
   /**
-   * Puts the file on the disk, then in the place of `destination`.
+   * Puts the file on the disk, then in the place of its destination.
    * @throws CharloomError IO, CANNOT_CREATE
    */
-  async moveTo(destination: string): Promise<void> {
+  async finish(): Promise<void> {
     try {
       await this.#file.sync();
       await this.#file.close();
-      await rename(this.path, destination);
+      await rename(this.path, this.#destination);
     } catch (error) {
-      throw asOutputError(error, destination);
+      throw asWriteError(error, this.#destination);
     }
   }
 
@@ -90,23 +94,4 @@ export async function checkDestination(path: string, force: boolean): Promise<vo
   if (status && !force) {
     throw new CharloomError('CANNOT_CREATE', `${path} exists already`, '--force replaces it');
   }
-}
-
-const REASONS = new Map([
-  ['ENOENT', 'its folder does not exist'],
-  ['ENOTDIR', 'a part of its path is not a folder'],
-  ['EACCES', 'permission denied'],
-  ['EPERM', 'permission denied'],
-  ['EROFS', 'the file system is read-only'],
-  ['EISDIR', 'it is a folder'],
-  ['ENAMETOOLONG', 'its name is too long'],
-]);
-
-/** The error of a system call on an output as ours, its file named; any other error as it is. */
-export function asOutputError(error: unknown, path: string): unknown {
-  if (!(error instanceof Error) || !('code' in error)) return error;
-  const reason = REASONS.get(String(error.code));
-  if (reason)
-    return new CharloomError('CANNOT_CREATE', `cannot create ${path}: ${reason}`, '', { cause: error });
-  return new CharloomError('IO', `writing ${path} failed: ${error.message}`, '', { cause: error });
 }

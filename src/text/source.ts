@@ -1,10 +1,11 @@
 /** Where texts come from: files, pipes and standard input, read in pieces. */
 import { createHash } from 'node:crypto';
-import { openSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { openSync, type Stats } from 'node:fs';
 import { access, constants, open, stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { basename } from 'node:path';
 import { CharloomError } from '../errors.ts';
+import { asReadError } from '../system-errors.ts';
 
 export const STDIN = '-';
 
@@ -55,32 +56,29 @@ export async function findSource(path: string, pieceBytes: number): Promise<Sour
     const read = status.isFIFO() ? () => pipedPieces(path) : () => pieces(path, pieceBytes);
     return makeSource(basename(path), path, path, expectedBytes, read);
   } catch (error) {
-    throw asInputError(error, path || "''");
+    throw asReadError(error, path || "''");
   }
 }
 
 /** Room for any settings or catalogue. */
-const MOST_SETTINGS_BYTES = 16 * 2 ** 20;
+const MOST_SETTINGS_BYTES = 2 ** 20;
 
 /**
- * The text of a file of settings, which is small; a named pipe will do.
+ * The bytes of a file of settings, which is small; a named pipe or standard input will do.
  * @throws CharloomError as `findSource`; BAD_DATA if it is larger than any such file is
  */
-export function readSettings(path: string): string {
-  try {
-    const status = statSync(path);
-    const obstacle = obstacleIn(status);
-    if (obstacle) throw new CharloomError('NO_INPUT', `cannot read ${path}: it is a ${obstacle}`);
-    if (status.size > MOST_SETTINGS_BYTES) {
-      throw new CharloomError(
-        'BAD_DATA',
-        `${path} has ${status.size} bytes; at most ${MOST_SETTINGS_BYTES} are allowed`,
-      );
+export async function readSettings(path: string): Promise<Uint8Array> {
+  const source = await findSource(path, MOST_SETTINGS_BYTES);
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  await source.read((piece) => {
+    bytes += piece.length;
+    if (bytes > MOST_SETTINGS_BYTES) {
+      throw new CharloomError('BAD_DATA', `${path} has more than ${MOST_SETTINGS_BYTES} bytes`);
     }
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw asInputError(error, path);
-  }
+    pieces.push(piece.slice());
+  });
+  return Buffer.concat(pieces);
 }
 
 /** What something is that is no text. A device may give bytes without end, as /dev/zero does. */
@@ -148,7 +146,7 @@ async function* readable(stream: AsyncIterable<Uint8Array>, label: string): Asyn
   try {
     for (;;) {
       const next = await iterator.next().catch((error: unknown) => {
-        throw asInputError(error, label);
+        throw asReadError(error, label);
       });
       if (next.done) return;
       yield next.value;
@@ -156,24 +154,4 @@ async function* readable(stream: AsyncIterable<Uint8Array>, label: string): Asyn
   } finally {
     await iterator.return?.();
   }
-}
-
-const REASONS = new Map([
-  ['ENOENT', 'it does not exist'],
-  ['ENOTDIR', 'a part of its path is not a folder'],
-  ['EACCES', 'permission denied'],
-  ['EPERM', 'permission denied'],
-  ['EISDIR', 'it is a folder'],
-  ['ELOOP', 'too many symbolic links'],
-  ['ENAMETOOLONG', 'its name is too long'],
-  ['ERR_INVALID_ARG_VALUE', 'no file can have this name'], // of a NUL, which only a damaged config.json gives
-]);
-
-/** The error of a system call on an input as ours, its file named; any other error as it is. */
-export function asInputError(error: unknown, label: string): unknown {
-  if (error instanceof CharloomError || !(error instanceof Error) || !('code' in error)) return error;
-  const code = String(error.code);
-  const reason = REASONS.get(code);
-  if (reason) return new CharloomError('NO_INPUT', `cannot read ${label}: ${reason}`, '', { cause: error });
-  return new CharloomError('IO', `reading ${label} failed: ${error.message}`, '', { cause: error });
 }

@@ -1,5 +1,5 @@
 /** How a model is trained: every setting but the model's shape. Stored in `config.json`. */
-import { type Check, checkFields, choice, integer, number, type Origin } from '../fields.ts';
+import { type Check, checkFields, choice, integer, number, type Origin, positive } from '../fields.ts';
 import { LOSSES, type LossName } from '../model/loss.ts';
 import { MAX_SEED } from '../random.ts';
 
@@ -31,9 +31,10 @@ export interface TrainingConfig {
   readonly loss: LossName;
   /** Probability, per stream and step, of starting afresh from the zero state. */
   readonly resetProbability: number;
-  /** Steps between evaluations, samples and checkpoints; 0 means never. */
+  /** Steps between evaluations, and between samples; 0 means never. */
   readonly evalEvery: number;
   readonly sampleEvery: number;
+  /** Steps between checkpoints, beside those at each new best and at the end; 0 means only these. */
   readonly checkpointEvery: number;
   /** How often a run that diverges goes back to what was saved last, each time with half the learning rate; then it fails. */
   readonly rollbacks: number;
@@ -43,16 +44,16 @@ export interface TrainingConfig {
 const CHECKS: { readonly [K in keyof TrainingConfig]: Check } = {
   batchSize: integer(1, 65536),
   sequenceLength: integer(1, 65536),
-  epochs: number(0, 1e9, 'a number from 0 up'),
+  epochs: number(0, 1e9),
   steps: integer(0, 2 ** 31 - 1),
-  minutes: number(0, 1e9, 'a number from 0 up'),
+  minutes: number(0, 1e9),
   optimizer: choice(OPTIMIZERS),
-  learningRate: number(Number.MIN_VALUE, 1e6, 'a number above 0'),
+  learningRate: positive(1e6),
   schedule: choice(SCHEDULES),
   warmup: integer(0, 2 ** 31 - 1),
-  decayRate: number(Number.MIN_VALUE, 1, 'a number above 0, at most 1'),
-  decayAfter: number(0, 1e9, 'a number from 0 up'),
-  clipNorm: number(0, 1e9, 'a number from 0 up'),
+  decayRate: positive(1),
+  decayAfter: number(0, 1e9),
+  clipNorm: number(0, 1e9),
   weightDecay: number(0, 1000),
   loss: choice(LOSSES),
   resetProbability: number(0, 1),

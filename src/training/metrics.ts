@@ -1,8 +1,11 @@
 /** `metrics.jsonl` of a run, read as a stream: it may be long, still being written, or damaged. */
-import { constants, open } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asReadError } from '../checkpoint/read-file.ts';
+import { writeFileAtomic } from '../checkpoint/atomic-write.ts';
+import { READ } from '../checkpoint/read-file.ts';
 import { CharloomError } from '../errors.ts';
+import { asReadError } from '../system-errors.ts';
 import type { TrainingEvent } from './events.ts';
 
 export const METRICS = 'metrics.jsonl';
@@ -11,9 +14,6 @@ export const METRICS = 'metrics.jsonl';
 const LONGEST_LINE = 2 ** 20;
 const PIECE_BYTES = 2 ** 18;
 const NEWLINE = 10;
-
-/** A named pipe is not waited for, but refused. */
-const READ = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** What is told of an event before anybody looks at its fields: its kind and its step. Anything may be in the others. */
 export type RecordedEvent = { readonly event: TrainingEvent['event']; readonly step: number } & Readonly<
@@ -33,9 +33,39 @@ export interface MetricsOptions {
  */
 export async function* readMetrics(
   dir: string,
-  { onProgress, signal }: MetricsOptions = {},
+  options: MetricsOptions = {},
 ): AsyncGenerator<RecordedEvent | undefined> {
+  for await (const lines of readLines(join(dir, METRICS), options)) {
+    for (const line of lines) if (line === undefined || line.length > 0) yield line && parseEvent(line);
+  }
+}
+
+/**
+ * Forgets what was recorded after a step, the end of the run, and lines that are no events; events up to that step stay.
+ * Without a file there is nothing to forget.
+ * @throws CharloomError as `readMetrics`; CANNOT_CREATE, IO if it cannot be written
+ */
+export async function dropEventsAfter(dir: string, step: number): Promise<void> {
   const path = join(dir, METRICS);
+  if (existsSync(path)) await writeFileAtomic(path, linesUpTo(path, step));
+}
+
+async function* linesUpTo(path: string, last: number): AsyncGenerator<Uint8Array> {
+  const newline = Uint8Array.of(NEWLINE);
+  for await (const lines of readLines(path)) {
+    const kept = lines.filter((line) => {
+      const event = line && parseEvent(line);
+      return event && event.step <= last && event.event !== 'done';
+    });
+    yield Buffer.concat(kept.flatMap((line) => [line!, newline]));
+  }
+}
+
+/** The lines that end in each piece of a file; undefined for those that are too long. */
+async function* readLines(
+  path: string,
+  { onProgress, signal }: MetricsOptions = {},
+): AsyncGenerator<(Uint8Array | undefined)[]> {
   try {
     const file = await open(path, READ);
     try {
@@ -49,9 +79,7 @@ export async function* readMetrics(
         const { bytesRead } = await file.read(piece, 0, Math.min(PIECE_BYTES, status.size - at), at);
         if (bytesRead === 0) break;
         at += bytesRead;
-        for (const line of lines.push(piece.subarray(0, bytesRead))) {
-          if (line === undefined || line.length > 0) yield line && parseEvent(line);
-        }
+        yield [...lines.push(piece.subarray(0, bytesRead))];
         onProgress?.(at, status.size);
       }
     } finally {

@@ -1,12 +1,29 @@
 /** What a run is, from its first step on: `config.json` of its folder. */
-import { checkFields, choice, integer } from '../fields.ts';
+import { checkFields, choice, integer, type Origin } from '../fields.ts';
 import { checkModelConfig, type ModelConfig } from '../model/config.ts';
 import type { FileRecord } from '../text/source.ts';
-import { parseSplit } from '../text/split.ts';
+import { isSplit } from '../text/split.ts';
 import { UNITS, type Unit } from '../text/symbol-reader.ts';
 import { checkTrainingConfig, type TrainingConfig } from './config.ts';
 
 const FORMAT = 1;
+
+/** How the text is read: see `loadCorpus`. */
+export interface TextSettings {
+  readonly unit: Unit;
+  readonly minCount: number;
+  /** Training/validation/test in percent, as given. */
+  readonly split: string;
+}
+
+/** @throws CharloomError naming the first field that is not what it must be */
+export function checkTextSettings(value: unknown, origin: Origin): TextSettings {
+  return checkFields<TextSettings>(
+    value,
+    { unit: choice(UNITS), minCount: integer(1, 2 ** 31 - 1), split: isSplit },
+    origin,
+  );
+}
 
 /** What `config.json` holds. */
 export interface RunConfig {
@@ -18,8 +35,7 @@ export interface RunConfig {
   readonly device: string;
   readonly engine: string;
   readonly preset: string;
-  /** How the text was read: see `loadCorpus`. */
-  readonly text: { readonly unit: Unit; readonly minCount: number; readonly split: string };
+  readonly text: TextSettings;
   readonly model: ModelConfig;
   readonly training: TrainingConfig;
   readonly files: readonly FileRecord[];
@@ -45,8 +61,6 @@ export function parseRunConfig(json: Record<string, unknown>, path: string): Run
     ({ code: 'BAD_DATA', field: (name: string) => `${path}: ${part}${name}` }) as const;
   const isText = (value: unknown): string | undefined => (typeof value === 'string' ? undefined : 'a text');
   const isSize = integer(0, Number.MAX_SAFE_INTEGER);
-  const isSplit = (value: unknown): string | undefined =>
-    typeof value === 'string' && splits(value) ? undefined : 'a split like 90/5/5';
   const top = checkFields<Omit<RunConfig, 'text' | 'model' | 'training' | 'initFrom'>>(
     json,
     {
@@ -62,11 +76,7 @@ export function parseRunConfig(json: Record<string, unknown>, path: string): Run
   );
   return {
     ...top,
-    text: checkFields<RunConfig['text']>(
-      json.text,
-      { unit: choice(UNITS), minCount: integer(1, 2 ** 31 - 1), split: isSplit },
-      origin('text.'),
-    ),
+    text: checkTextSettings(json.text, origin('text.')),
     model: checkModelConfig(json.model, origin('model.')),
     training: checkTrainingConfig(json.training, origin('training.')),
     files: top.files.map((file, i) =>
@@ -84,14 +94,4 @@ export function parseRunConfig(json: Record<string, unknown>, path: string): Run
       ),
     }),
   };
-}
-
-/** Whether `text` is a split. */
-function splits(text: string): boolean {
-  try {
-    parseSplit(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

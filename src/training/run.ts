@@ -8,9 +8,9 @@
  *     checkpoints/STEP/ weights and training state
  */
 import { existsSync } from 'node:fs';
-import { appendFile, constants, readFile } from 'node:fs/promises';
+import { appendFile, constants } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asWriteError, makeFolder, writeFileAtomic } from '../checkpoint/atomic-write.ts';
+import { makeFolder, writeFileAtomic } from '../checkpoint/atomic-write.ts';
 import {
   CHECKPOINTS,
   listCheckpoints,
@@ -32,12 +32,13 @@ import type { SafeTensor } from '../checkpoint/safetensors.ts';
 import { floatsOf, floatTensor, weightsFromTensors, weightsToTensors } from '../checkpoint/weights.ts';
 import type { Matrix } from '../engine/engine.ts';
 import { CharloomError } from '../errors.ts';
-import { type Check, checkFields, integer, number } from '../fields.ts';
+import { type Check, checkFields, integer, number, orNull } from '../fields.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { ParameterLayout } from '../model/parameters.ts';
+import { asWriteError } from '../system-errors.ts';
 import { Vocabulary } from '../text/vocabulary.ts';
 import type { Best, TrainingEvent, Validation } from './events.ts';
-import { METRICS } from './metrics.ts';
+import { dropEventsAfter, METRICS } from './metrics.ts';
 import { Optimizer } from './optimizer.ts';
 import { parseRunConfig, type RunConfig } from './run-config.ts';
 import type { Snapshot, SnapshotStore } from './snapshot.ts';
@@ -88,8 +89,13 @@ export class Run {
     await makeFolder(dir);
     const run = new Run(dir, config, vocabulary);
     await run.lock();
-    await writeFileAtomic(join(dir, VOCABULARY), `${JSON.stringify(vocabulary)}\n`);
-    await run.#writeConfig();
+    try {
+      await writeFileAtomic(join(dir, VOCABULARY), `${JSON.stringify(vocabulary)}\n`);
+      await run.#writeConfig();
+    } catch (error) {
+      run.close();
+      throw error;
+    }
     return run;
   }
 
@@ -189,7 +195,7 @@ export class Run {
       generator,
       ...parseSummary(summary, checkpointDir),
     };
-    await this.#dropEventsAfter(step);
+    await dropEventsAfter(this.dir, step);
     return snapshot;
   }
 
@@ -199,7 +205,7 @@ export class Run {
       save: (snapshot) => this.save(layout, snapshot),
       last: async (matrices) => {
         if ((await listCheckpoints(this.dir)).length > 0) return this.restore(layout, matrices);
-        await this.#dropEventsAfter(0);
+        await dropEventsAfter(this.dir, 0);
         return undefined;
       },
     };
@@ -237,21 +243,6 @@ export class Run {
 
   async #writeConfig(): Promise<void> {
     await writeFileAtomic(join(this.dir, CONFIG), `${JSON.stringify(this.#config, null, 2)}\n`);
-  }
-
-  async #dropEventsAfter(step: number): Promise<void> {
-    const path = join(this.dir, METRICS);
-    if (!existsSync(path)) return;
-    const flag = constants.O_RDONLY | constants.O_NONBLOCK; // a pipe is not waited for
-    const lines = (await readFile(path, { encoding: 'utf8', flag })).split('\n').filter((line) => {
-      try {
-        const event = JSON.parse(line) as TrainingEvent;
-        return event.step <= step && event.event !== 'done';
-      } catch {
-        return false; // the last line of a process that was killed, or the end of the file
-      }
-    });
-    await writeFileAtomic(path, lines.map((line) => `${line}\n`).join(''));
   }
 }
 
@@ -291,11 +282,7 @@ export function parseSummary(summary: Record<string, unknown>, checkpoint: strin
   const field = (name: string): string => `${checkpoint}/manifest.json: ${name}`;
   const origin = { code: 'BAD_DATA', field } as const;
   const count = integer(0, Number.MAX_SAFE_INTEGER);
-  const positive = number(0, Number.MAX_VALUE);
-  const orNull =
-    (check: Check): Check =>
-    (value) =>
-      value === null ? undefined : check(value);
+  const nonNegative = number(0, Number.MAX_VALUE);
   const fields =
     <T extends object>(checks: { readonly [K in keyof T]: Check }): Check =>
     (value) => {
@@ -308,16 +295,16 @@ export function parseSummary(summary: Record<string, unknown>, checkpoint: strin
       epoch: count,
       window: count,
       rollbacks: count,
-      seconds: positive,
-      runningLoss: orNull(positive),
-      best: orNull(fields<Best>({ step: count, crossEntropy: positive })),
+      seconds: nonNegative,
+      runningLoss: orNull(nonNegative),
+      best: orNull(fields<Best>({ step: count, crossEntropy: nonNegative })),
       validation: orNull(
         fields<Validation>({
           step: count,
-          crossEntropy: positive,
-          bitsPerCharacter: positive,
-          perplexity: orNull(positive), // JSON has no infinity
-          trainingLoss: orNull(positive),
+          crossEntropy: nonNegative,
+          bitsPerCharacter: nonNegative,
+          perplexity: orNull(nonNegative), // JSON has no infinity
+          trainingLoss: orNull(nonNegative),
         }),
       ),
     },

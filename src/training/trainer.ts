@@ -18,8 +18,8 @@ import type { TrainingConfig } from './config.ts';
 import { Divergence, rateAfter } from './divergence.ts';
 import type {
   Best,
+  CheckpointEvent,
   DoneReason,
-  EvalEvent,
   RollbackEvent,
   StepEvent,
   TrainingEvent,
@@ -78,7 +78,7 @@ export class Trainer {
   #savedStep: number | undefined;
   #warned = false;
 
-  /** Prepares all programs and draws the initial weights. @throws CharloomError BAD_DATA if the text is too short */
+  /** Prepares all programs. @throws CharloomError BAD_DATA if the text is too short */
   constructor(options: TrainerOptions) {
     const { engine, model, config } = options;
     this.#options = options;
@@ -119,6 +119,7 @@ export class Trainer {
     this.#runningLoss = snapshot.runningLoss;
     this.#best = snapshot.best;
     this.#validation = snapshot.validation;
+    this.#warned = this.#warning() !== undefined; // it was said then
   }
 
   /**
@@ -148,6 +149,13 @@ export class Trainer {
     let reason: DoneReason | undefined;
     const due = (every: number): boolean => every > 0 && this.#stepsDone % every === 0;
 
+    const evaluated = (): boolean => this.#validation?.step === this.#stepsDone;
+
+    // The run may have been interrupted in the evaluation that was due at this step.
+    if (this.#stepsDone > 0 && due(config.evalEvery) && !evaluated()) {
+      yield* this.#evaluate(signal);
+      if (evaluated()) yield await this.#save(store);
+    }
     while (!reason) {
       reason = signal.aborted ? 'interrupted' : this.#budgetReached();
       if (!reason) {
@@ -157,7 +165,7 @@ export class Trainer {
       this.#seconds += (now - clock) / 1000;
       clock = now;
 
-      const evaluate = reason ? this.#validation?.step !== this.#stepsDone : due(config.evalEvery);
+      const evaluate = reason ? !evaluated() : due(config.evalEvery);
       const sample = !reason && due(config.sampleEvery);
       const checkpoint = reason !== undefined || due(config.checkpointEvery);
       const mustRead = evaluate || sample || checkpoint || pending.length === HISTORY_ROWS;
@@ -168,23 +176,10 @@ export class Trainer {
       flushed = now;
       await yieldToEventLoop();
 
-      let isBest = false;
-      if (evaluate && reason !== 'interrupted') {
-        const evaluation = await this.#evaluate(signal);
-        if (evaluation) {
-          yield evaluation;
-          isBest = evaluation.best;
-          const warning = this.#warning(evaluation);
-          if (warning) yield { event: 'warning', step: this.#stepsDone, message: warning };
-        }
-      }
+      const isBest = evaluate && reason !== 'interrupted' && (yield* this.#evaluate(signal));
       if (sample) yield { event: 'sample', step: this.#stepsDone, text: await this.#sample() };
       // A new best is saved even where a checkpoint of this step is there: the best is named in it.
-      if (isBest || (checkpoint && this.#savedStep !== this.#stepsDone)) {
-        const path = await store.save(await this.#snapshot());
-        this.#savedStep = this.#stepsDone;
-        yield { event: 'checkpoint', step: this.#stepsDone, path };
-      }
+      if (isBest || (checkpoint && this.#savedStep !== this.#stepsDone)) yield await this.#save(store);
       // Evaluating, sampling and saving count against a budget of minutes, but not as training speed.
       flushed = performance.now();
     }
@@ -223,9 +218,12 @@ export class Trainer {
   /** Runs one step; its loss will be in row `row` of the history. */
   async #trainStep(row: number): Promise<PendingStep> {
     const { engine, config } = this.#options;
-    const fraction = Math.min(1, Math.max(...Object.values(this.#used())));
     const { epoch, startsEpoch } = this.#batches.next(this.#inputs, this.#targets);
-    const scheduled = learningRateAt(config, { step: this.#stepsDone, epoch, fraction });
+    const scheduled = learningRateAt(config, {
+      step: this.#stepsDone,
+      epoch,
+      fraction: this.#progress(),
+    });
     const learningRate = rateAfter(this.#rollbacks) * scheduled;
     const keep = Float32Array.from({ length: config.batchSize }, () => {
       const reset = this.#random.uniform() < config.resetProbability;
@@ -241,7 +239,12 @@ export class Trainer {
       rates: this.#optimizer.ratesAt(this.#stepsDone, learningRate),
     });
     await this.#executable.run();
-    return { step: this.#stepsDone, epoch: this.#epochs(), learningRate, progress: fraction };
+    return { step: this.#stepsDone, epoch: this.#epochs(), learningRate, progress: this.#progress() };
+  }
+
+  /** Of the budget that is used up first, in [0, 1]. */
+  #progress(): number {
+    return Math.min(1, Math.max(...Object.values(this.#used())));
   }
 
   /** Reads the losses of the pending steps and makes their events. */
@@ -279,6 +282,8 @@ export class Trainer {
     else await this.initialise();
     this.#rollbacks = rollbacks;
     this.#seconds = seconds; // a budget of minutes is one of minutes
+    // Whatever ends the run before the next checkpoint, it has gone back.
+    if (last) await this.#save(store);
     return {
       event: 'rollback',
       step: this.#stepsDone,
@@ -295,14 +300,21 @@ export class Trainer {
     return fraction > 0 ? Math.max(0, this.#seconds * (1 / fraction - 1)) : Number.POSITIVE_INFINITY;
   }
 
-  /** Undefined if there is nothing to evaluate on, or the signal came first. */
-  async #evaluate(signal: AbortSignal): Promise<EvalEvent | undefined> {
-    if (!this.#evaluator) return undefined;
+  /** Keeps the present in `store`. */
+  async #save(store: SnapshotStore): Promise<CheckpointEvent> {
+    const path = await store.save(await this.#snapshot());
+    this.#savedStep = this.#stepsDone;
+    return { event: 'checkpoint', step: this.#stepsDone, path };
+  }
+
+  /** Evaluates, unless there is nothing to evaluate on, or the signal comes first. @returns whether it is the best so far */
+  async *#evaluate(signal: AbortSignal): AsyncGenerator<TrainingEvent, boolean> {
+    if (!this.#evaluator) return false;
     let figures: Awaited<ReturnType<Evaluator['evaluate']>>;
     try {
       figures = await this.#evaluator.evaluate(this.#options.validation, { signal });
     } catch (error) {
-      if (signal.aborted) return undefined;
+      if (signal.aborted) return false;
       throw error;
     }
     const { crossEntropy, bitsPerCharacter, perplexity } = figures;
@@ -318,16 +330,22 @@ export class Trainer {
       perplexity,
       trainingLoss: this.#runningLoss,
     };
-    return { event: 'eval', split: 'validation', ...this.#validation, best };
+    yield { event: 'eval', split: 'validation', ...this.#validation, best };
+    const message = this.#warned ? undefined : this.#warning();
+    if (message !== undefined) {
+      this.#warned = true;
+      yield { event: 'warning', step: this.#stepsDone, message };
+    }
+    return best;
   }
 
-  /** Says once that validation is far above training, and what may be the cause. */
-  #warning({ step, crossEntropy, trainingLoss }: EvalEvent): string | undefined {
+  /** That validation is far above training, if it is, and what may be the cause. */
+  #warning(): string | undefined {
     const { loss, resetProbability } = this.#options.config;
+    if (!this.#validation || loss !== 'cross-entropy') return undefined;
+    const { step, crossEntropy, trainingLoss } = this.#validation;
     const gap = crossEntropy - (trainingLoss ?? crossEntropy);
-    if (this.#warned || loss !== 'cross-entropy' || step < WARNING_STEP || gap < WARNING_GAP)
-      return undefined;
-    this.#warned = true;
+    if (step < WARNING_STEP || gap < WARNING_GAP) return undefined;
     const cause =
       resetProbability === 0
         ? 'the model may have lost the zero state (set --reset-probability) or memorises the text'

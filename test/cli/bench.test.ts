@@ -79,10 +79,12 @@ describe('bench', { concurrency: 2 }, () => {
   });
 
   it('measures the engines of this machine but the slow ones, and says why others are missing', async () => {
-    const [report] = await json<Report>(['bench', ...QUICK], { cwd });
+    const [report] = await json<Report>(['bench', ...QUICK, '--threads', '3'], { cwd });
     const { engines: listed } = (await json<Report>(['devices'], { cwd }))[0]!;
     assert.deepEqual(report!.engines.map(({ name }) => name).sort(), listed.map(({ name }) => name).sort());
     for (const { available, detail } of report!.engines) assert.ok(available || detail.length > 0);
+    const simd = report!.engines.find(({ name }) => name === 'simd');
+    assert.match(simd!.detail, /3 threads/, 'the engines that are listed are those that are measured');
     const measured = new Set(report!.models.map(({ engine }) => engine));
     assert.ok(measured.has('simd') && !measured.has('reference'));
     assert.ok(report!.notes.includes('reference: measured only when named with --device'));

@@ -151,7 +151,7 @@ describe('charloom neurons', { concurrency: 3 }, () => {
     const { stdout } = await succeed(['neurons', 'run', 'two.txt'], { cwd });
     assert.match(
       stdout,
-      /there, or not there, at fewer than 20 characters of one half of the text: quotes, .+, cjk-punctuation\n/,
+      /present, or absent, at fewer than 20 characters of one half of the text: quotes, .+, cjk-punctuation\n/,
     );
     await succeed(['neurons', 'run', 'two.txt', '--html', 'two.html'], { cwd });
     assert.deepEqual(blockTexts(readFileSync(join(cwd, 'two.html'), 'utf8')), ['T']);
@@ -160,7 +160,7 @@ describe('charloom neurons', { concurrency: 3 }, () => {
     const rare = await succeed(['neurons', 'run', 'two.txt', '--feature', 'digit'], { cwd });
     assert.match(
       rare.stdout,
-      /digit: there, or not there, at fewer than 20 characters of one half of the text\n$/,
+      /digit: present, or absent, at fewer than 20 characters of one half of the text\n$/,
     );
   });
 

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   charloom,
   checkpointSteps,
@@ -13,6 +14,7 @@ import {
   SOURCE_EXECUTABLE,
   sampleText,
   scratchFolder,
+  start,
   succeed,
   TINY,
 } from './charloom.ts';
@@ -288,6 +290,31 @@ describe('--json', { concurrency: 4 }, () => {
 
   it('when there is an error then stdout stays empty', async () => {
     assert.equal((await charloom(['info', 'none', '--json'], { cwd })).stdout, '');
+  });
+});
+
+describe('a named pipe', { concurrency: 3 }, () => {
+  it('gets what a file would get', async () => {
+    await succeed(['export', 'run', '--html', 'page.html'], { cwd });
+    const shell = 'mkfifo read && { cat read >copy.html & "$@"; }; status=$?; wait; exit $status';
+    await succeed(['export', 'run', '--html', 'read'], { cwd, shell });
+    assert.deepEqual(readFileSync(join(cwd, 'copy.html')), readFileSync(join(cwd, 'page.html')));
+  });
+
+  it('that nobody reads is waited for until Ctrl-C: exit status 130', async () => {
+    spawnSync('mkfifo', [join(cwd, 'unread-pipe')]);
+    const { child, result } = start(['export', 'run', '--html', 'unread-pipe'], { cwd });
+    await sleep(1000);
+    assert.equal(child.exitCode, null, 'it waits');
+    child.kill('SIGINT');
+    assert.equal((await result).status, 130);
+  });
+
+  it('that nobody reads any more: exit status 74, and why', async () => {
+    const shell = 'mkfifo left && { head -c 10 left >/dev/null & "$@"; }';
+    const { status, stderr } = await charloom(['export', 'run', '--html', 'left'], { cwd, shell });
+    assert.equal(status, 74);
+    assert.match(stderr, /^error: writing .*left failed: nobody reads it any more$/m);
   });
 });
 

@@ -177,6 +177,20 @@ describe('charloom sample --interactive', { concurrency: 3 }, () => {
     assert.match(stderr, /\/temperature T/, 'an unknown command shows the known ones');
   });
 
+  it('when a command asks for what the options refuse then it is refused, too, and nothing changes', async () => {
+    const { stdout, stderr } = await converse(
+      '/temperature 1e999\n/temperature\n/length 1e10\n/length 3\n/length 1.5\nThe\n',
+    );
+    assert.deepEqual(stderr.split('\n').slice(0, 4), [
+      '/temperature is 1e999, must be a number from 0 to 1000000',
+      '/temperature is missing, must be a number from 0 to 1000000',
+      '/length is 1e10, must be an integer from 0 to 1000000000',
+      '/length is 1.5, must be an integer from 0 to 1000000000',
+    ]);
+    assert.equal(stdout.length, 4);
+    assert.doesNotMatch(stdout, /\ufffd/);
+  });
+
   it('when a line has unseen characters then they are counted', async () => {
     assert.match((await converse('你好')).stderr, /^\(characters that the model does not know: 2\)\n$/);
   });

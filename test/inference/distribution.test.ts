@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Distribution, draw, type SamplingOptions } from '../../src/inference/distribution.ts';
+import { Distribution, draw } from '../../src/inference/distribution.ts';
+import type { SamplingOptions } from '../../src/inference/sampling-options.ts';
 import { Random } from '../../src/random.ts';
 
 const ALL: SamplingOptions = { temperature: 1, topK: 0, topP: 1, minP: 0 };

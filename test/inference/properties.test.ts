@@ -5,8 +5,9 @@ import fc from 'fast-check';
 import { declare, type Engine } from '../../src/engine/engine.ts';
 import { Recorder } from '../../src/engine/recorder.ts';
 import { ReferenceEngine } from '../../src/engine/reference/reference-engine.ts';
-import { Distribution, draw, type SamplingOptions } from '../../src/inference/distribution.ts';
+import { Distribution, draw } from '../../src/inference/distribution.ts';
 import { Sampler } from '../../src/inference/sampler.ts';
+import type { SamplingOptions } from '../../src/inference/sampling-options.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/random.ts';
 

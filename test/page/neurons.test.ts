@@ -70,7 +70,7 @@ describe('the page on cells', () => {
     assert.match(page, /<button type="button" data-neuron="0">1:0<\/button> −0\.88/);
     assert.match(
       page,
-      /Not told, for they are there, or not there, at fewer than 20 characters of one half of the text: digit\./,
+      /Left out: present, or absent, at fewer than 20 characters of one half of the text: digit\./,
     );
     assert.doesNotMatch(page, /<b>/);
     // A cell that the page cannot show is named all the same.

@@ -17,46 +17,49 @@ function read(content: unknown) {
 }
 
 const fails = (work: () => unknown, code: ErrorCode, message: RegExp, hint = /^/) =>
-  assert.throws(work, (error) => {
-    assert.ok(error instanceof CharloomError, String(error));
-    assert.equal(error.code, code);
-    assert.match(error.message, message);
-    assert.match(error.hint, hint);
-    return true;
-  });
+  assert.rejects(
+    async () => work(),
+    (error) => {
+      assert.ok(error instanceof CharloomError, String(error));
+      assert.equal(error.code, code);
+      assert.match(error.message, message);
+      assert.match(error.hint, hint);
+      return true;
+    },
+  );
 
 const good = makeEntry('https://example.org/little.txt', Buffer.from('abc'));
 
 describe('the catalogue that comes with charloom', () => {
-  it('is found and read without a path', () => {
-    const names = readCatalog().map(({ name }) => name);
+  it('is found and read without a path', async () => {
+    const names = (await readCatalog()).map(({ name }) => name);
     assert.ok(names.includes('tinyshakespeare') && names.includes('enwik8'), names.join());
   });
 });
 
 describe('readCatalog', () => {
-  it('when a catalogue is well-formed then its entries are as they were written', () => {
+  it('when a catalogue is well-formed then its entries are as they were written', async () => {
     const published = [
       { model: 'A', bitsPerCharacter: 1.5, split: 'test', reference: 'R' },
       { model: 'B', crossEntropy: 1, split: 'test', reference: 'R' },
     ];
     const entries = [good, { ...good, name: 'other', published, bytes: null, sha256: null, licence: null }];
-    assert.deepEqual(read(entries), entries);
+    assert.deepEqual(await read(entries), entries);
   });
 
-  it('when it has no entries then that is a catalogue', () => assert.deepEqual(read([]), []));
+  it('when it has no entries then that is a catalogue', async () => assert.deepEqual(await read([]), []));
 
-  it('when the file does not exist then it says so', () => {
-    fails(
+  it('when the file does not exist then it says so', async () => {
+    await fails(
       () => readCatalog(join(folder, 'none.json')),
       'NO_INPUT',
       /cannot read .*none\.json: it does not exist/,
     );
   });
 
-  it('when it is not JSON or not a list then it says so', () => {
-    fails(() => read('[{'), 'BAD_DATA', /catalog\.json is not JSON/);
-    fails(() => read({ corpora: [] }), 'BAD_DATA', /is not a list/);
+  it('when it is not JSON or not a list then it says so', async () => {
+    await fails(() => read('[{'), 'BAD_DATA', /catalog\.json is not JSON/);
+    await fails(() => read({ corpora: [] }), 'BAD_DATA', /is not a list/);
   });
 
   const wrong: readonly (readonly [what: string, change: object, message: RegExp])[] = [
@@ -90,26 +93,26 @@ describe('readCatalog', () => {
     ],
   ];
   for (const [what, change, message] of wrong) {
-    it(`when an entry has ${what} then it is refused, and which entry it is is said`, () => {
+    it(`when an entry has ${what} then it is refused, and which entry it is is said`, async () => {
       const entry = { ...good, ...change };
-      fails(() => read([{ ...good, name: 'first' }, entry]), 'BAD_DATA', message);
+      await fails(() => read([{ ...good, name: 'first' }, entry]), 'BAD_DATA', message);
     });
   }
 
-  it('when an entry is no object then it is refused', () => {
+  it('when an entry is no object then it is refused', async () => {
     for (const entry of [null, 3, 'x', []])
-      fails(() => read([entry]), 'BAD_DATA', /corpus 1: name is missing/);
+      await fails(() => read([entry]), 'BAD_DATA', /corpus 1: name is missing/);
   });
 
-  it('when a name occurs twice then it is refused', () => {
-    fails(() => read([good, good]), 'BAD_DATA', /two corpora 'little'/);
+  it('when a name occurs twice then it is refused', async () => {
+    await fails(() => read([good, good]), 'BAD_DATA', /two corpora 'little'/);
   });
 });
 
 describe('findEntry', () => {
   const catalog = ['text8', 'enwik8', 'wikitext-2-raw', 'names'].map((name) => ({ ...good, name }));
 
-  it('when the name is there then it is that corpus', () => {
+  it('when the name is there then it is that corpus', async () => {
     assert.equal(findEntry(catalog, 'enwik8').name, 'enwik8');
   });
 
@@ -119,17 +122,27 @@ describe('findEntry', () => {
     ['enwiki8', 'enwik8'],
     ['wikitext', 'wikitext-2-raw'],
   ] as const) {
-    it(`when it is ${name} then it asks whether ${near} was meant, and names all`, () => {
+    it(`when it is ${name} then it asks whether ${near} was meant, and names all`, async () => {
       const message = new RegExp(`no corpus '${name}', did you mean ${near}\\?`);
-      fails(() => findEntry(catalog, name), 'USAGE', message, /has text8, enwik8, wikitext-2-raw, names$/);
+      await fails(
+        () => findEntry(catalog, name),
+        'USAGE',
+        message,
+        /has text8, enwik8, wikitext-2-raw, names$/,
+      );
     });
   }
 
-  it('when nothing is near then it only names all', () => {
+  it('when nothing is near then it only names all', async () => {
     for (const name of ['', 'shakespeare', 'constructor']) {
-      fails(() => findEntry(catalog, name), 'USAGE', new RegExp(`^there is no corpus '${name}'$`), /text8/);
+      await fails(
+        () => findEntry(catalog, name),
+        'USAGE',
+        new RegExp(`^there is no corpus '${name}'$`),
+        /text8/,
+      );
     }
-    fails(() => findEntry([], 'text8'), 'USAGE', /no corpus/, /empty/);
+    await fails(() => findEntry([], 'text8'), 'USAGE', /no corpus/, /empty/);
   });
 });
 
@@ -139,7 +152,7 @@ describe('bestBitsPerCharacter', () => {
     published: figures.map((figure) => ({ model: 'A', split: 'test', reference: 'R', ...figure })),
   });
 
-  it('when results are in bits and in nats then the lowest in bits is the best', () => {
+  it('when results are in bits and in nats then the lowest in bits is the best', async () => {
     const best = bestBitsPerCharacter(
       results({ bitsPerCharacter: 1.5 }, { crossEntropy: 1 }, { crossEntropy: 2 }),
     );

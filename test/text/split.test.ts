@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CharloomError } from '../../src/errors.ts';
 import { IdSequence } from '../../src/text/id-sequence.ts';
-import { divide, parseSplit } from '../../src/text/split.ts';
+import { divide, isSplit, parseSplit } from '../../src/text/split.ts';
 import { idsIn } from './ids-in.ts';
 
 const lengths = (n: number, split: string) => {
@@ -15,6 +14,7 @@ describe('parseSplit', () => {
     assert.deepEqual(parseSplit('90/5/5'), { train: 90, validation: 5, test: 5 });
     assert.deepEqual(parseSplit('100/0/0'), { train: 100, validation: 0, test: 0 });
     assert.deepEqual(parseSplit('99.8/0.1/0.1'), { train: 99.8, validation: 0.1, test: 0.1 });
+    assert.equal(isSplit('99.8/0.1/0.1'), undefined);
   });
 
   const wrong = [
@@ -32,11 +32,9 @@ describe('parseSplit', () => {
     'NaN/1/1',
   ];
   for (const text of wrong) {
-    it(`when the split is '${text}' then it is a usage error that shows it`, () => {
-      assert.throws(
-        () => parseSplit(text),
-        (error) => error instanceof CharloomError && error.code === 'USAGE' && error.message.includes(text),
-      );
+    it(`when the split is '${text}' then it is none`, () => {
+      assert.match(isSplit(text)!, /sum 100/);
+      assert.throws(() => parseSplit(text), RangeError);
     });
   }
 });
@@ -55,6 +53,8 @@ describe('divide', () => {
     assert.deepEqual(lengths(19, '90/5/5'), [17, 1, 1]);
     assert.deepEqual(lengths(1, '90/5/5'), [0, 0, 1]);
     assert.deepEqual(lengths(100, '29/1/70'), [29, 1, 70]); // 100 · 0.29 is 28.999999999999996
+    assert.deepEqual(lengths(10_000, '0.57/50/49.43'), [57, 5000, 4943]); // 10,000 · 0.57 is 5699.999999999999
+    assert.deepEqual(lengths(1000, '0.3/33.3/66.4'), [3, 333, 664]); // 0.3 + 33.3 is 33.599999999999994
   });
 
   it('when a share is 0 then its part is empty and no symbol is lost', () => {

@@ -107,6 +107,8 @@ describe('a run that diverges', () => {
       assert.ok(divergedAt > step && step % 10 === 0, `step ${step} was saved, ${divergedAt} was not`);
       assert.match(reason, /NaN|Infinity/);
       assert.deepEqual([so, learningRateFactor], [i + 1, 2 ** -(i + 1)]);
+      const kept = step === 0 || told.saved.some((saved) => saved.step === step && saved.rollbacks === so);
+      assert.ok(kept, 'that it went back is saved before it goes on: it may end before the next checkpoint');
     }
     const last = told.events.findLastIndex(({ event }) => event === 'rollback');
     const after = steps(told.events.slice(last));

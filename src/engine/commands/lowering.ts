@@ -195,7 +195,7 @@ export class Lowering implements Lowered {
   #derive(matrix: Matrix, form: Form, elements: number, make: (place: Place) => Command): Place {
     const { tensor } = matrix;
     const known = this.#derived.get(tensor) ?? [];
-    const same = known.find((derived) => derived.form === form && sameView(derived.matrix, matrix));
+    const same = known.find((derived) => derived.form === form && derived.matrix.equals(matrix));
     if (same) return same.place;
     const name = `${form} of ${tensor.name}`;
     const lasting = this.#lasts(tensor);
@@ -214,21 +214,13 @@ export class Lowering implements Lowered {
   forget(written: Matrix): void {
     const known = this.#derived.get(written.tensor);
     if (!known) return;
-    const valid = known.filter(({ matrix }) => !overlap(matrix, written));
+    const valid = known.filter(({ matrix }) => !matrix.overlaps(written));
     this.#derived.set(written.tensor, valid);
   }
 }
 
 export function temporary(name: string, bytes: number): Storage {
   return { name, bytes, temporary: true, address: 0 };
-}
-
-function sameView(x: Matrix, y: Matrix): boolean {
-  return x.offset === y.offset && x.rows === y.rows && x.columns === y.columns;
-}
-
-function overlap(x: Matrix, y: Matrix): boolean {
-  return x.offset < y.offset + y.length && y.offset < x.offset + x.length;
 }
 
 /** out [columns, rows] = inputᵀ */

@@ -196,7 +196,7 @@ function fedStep(
   const pattern = PATTERNS[cell.op];
   const fits =
     pattern.direction === direction &&
-    same(product.out, operand(cell, pattern.fed)) &&
+    product.out.equals(operand(cell, pattern.fed)) &&
     (product.accumulate ?? false) === pattern.accumulates &&
     (product.transposeB ?? false) === (direction === 1) &&
     !product.transposeA &&
@@ -204,7 +204,7 @@ function fedStep(
     (cell.op !== 'rnnForward' || product.a.columns === cell.hidden.columns) &&
     // The gates are computed again, from the hidden states of all steps, where the cell has put the last.
     (cell.op !== 'lstmForward' || adjacent(product.a, cell.hidden, 1)) &&
-    (cell.op !== 'gruForward' || same(product.a, cell.previousHidden));
+    (cell.op !== 'gruForward' || product.a.equals(cell.previousHidden));
   if (!fits) return undefined;
   // Gates are replaced or computed again; a sum that stays where it is, and that is read later, must be there.
   const replaced = cell.op === 'lstmForward' || cell.op === 'gruForward';
@@ -220,25 +220,21 @@ function follows(
 ): boolean {
   const sameWeights =
     !first ||
-    (same(product.b, first.b) &&
-      (product.bias && first.bias ? same(product.bias, first.bias) : product.bias === first.bias));
+    (product.b.equals(first.b) &&
+      (product.bias && first.bias ? product.bias.equals(first.bias) : product.bias === first.bias));
   return (
     sameWeights &&
-    same(product.a, operand(previous, pattern.recurrent)) &&
+    product.a.equals(operand(previous, pattern.recurrent)) &&
     pattern.moves.every((name) =>
       adjacent(operand(previous, name), operand(step, name), pattern.direction),
     ) &&
-    pattern.carries.every(([from, to]) => same(operand(previous, from), operand(step, to))) &&
+    pattern.carries.every(([from, to]) => operand(previous, from).equals(operand(step, to))) &&
     ('activation' in previous && 'activation' in step ? previous.activation === step.activation : true)
   );
 }
 
 function operand(operation: Operation, name: string): Matrix {
   return (operation as unknown as Step)[name]!;
-}
-
-function same(x: Matrix, y: Matrix): boolean {
-  return x.tensor === y.tensor && x.offset === y.offset && x.rows === y.rows && x.columns === y.columns;
 }
 
 /** Is `y` the block after (before, for direction −1) `x`? */

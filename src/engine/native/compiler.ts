@@ -47,6 +47,7 @@ export async function findKernels({ show = (_, work) => work }: KernelsOptions =
     await processor(),
     compiler.version,
     ...flags,
+    ...TUNING.flat(),
     ...own,
   ]) {
     key.update(`${part}\0`);
@@ -167,7 +168,7 @@ async function compile(
       return;
     } catch (error) {
       const { stderr = '', message } = error as { stderr?: string; message: string };
-      failure ||= stderr.split('\n').find((line) => line.includes('error')) ?? message.split('\n', 1)[0]!;
+      failure = stderr.split('\n').find((line) => line.includes('error')) ?? message.split('\n', 1)[0]!;
     }
   }
   throw new CharloomError(

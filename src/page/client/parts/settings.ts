@@ -1,5 +1,5 @@
 /** The settings of a page: what its sliders and fields say. */
-import type { SamplingOptions } from '../../../inference/distribution.ts';
+import type { SamplingOptions } from '../../../inference/sampling-options.ts';
 
 /** Characters a second, from left to right. */
 const PACES = [5, 10, 20, 40, 100, 400, Number.POSITIVE_INFINITY];

@@ -1,5 +1,6 @@
 /** A text under a network: what is given to it, and what it writes on from there. */
-import { Distribution, draw, type SamplingOptions } from '../../../inference/distribution.ts';
+import { Distribution, draw } from '../../../inference/distribution.ts';
+import type { SamplingOptions } from '../../../inference/sampling-options.ts';
 import { startOf } from '../../../inference/start.ts';
 import { Random } from '../../../random.ts';
 import type { StreamDecoder } from '../../../text/vocabulary.ts';
