@@ -26,3 +26,8 @@ export class CharloomError extends Error {
     this.hint = hint;
   }
 }
+
+/** A path as a shell takes it, for hints that say what to type. */
+export function shellWord(path: string): string {
+  return /^[\w@%+=:,./\p{L}\p{N}-]+$/u.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

@@ -1,5 +1,5 @@
 /** What happened in a run, from its events: curves that are short enough to be drawn, samples, and where it stands. */
-import { CharloomError } from '../errors.ts';
+import { CharloomError, shellWord } from '../errors.ts';
 import type { TrainingConfig } from '../training/config.ts';
 import type { DoneReason } from '../training/events.ts';
 import { METRICS, type MetricsOptions, type RecordedEvent, readMetrics } from '../training/metrics.ts';
@@ -86,7 +86,7 @@ export async function readHistory(run: Run, options: HistoryOptions = {}): Promi
   throw new CharloomError(
     'NO_INPUT',
     `${run.dir} has no step yet: there is nothing to report`,
-    `train it: charloom resume ${run.dir}`,
+    `train it: charloom resume ${shellWord(run.dir)}`,
   );
 }
 

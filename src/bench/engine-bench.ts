@@ -17,6 +17,9 @@ const TOO_LONG = 10;
 /** unless it takes less than so many seconds: nobody minds them, and a guess from so little is worth little. */
 const ALWAYS_AFFORDED = 2;
 
+/** Of float32 in the largest array that every Node.js from 20 on can make. */
+const MOST_WEIGHTS = 2 ** 30;
+
 /** The speed of a model; null where it could not be measured, which the notes of the bench explain. */
 export interface ModelSpeed {
   readonly shape: BenchShape;
@@ -78,6 +81,12 @@ export class EngineBench {
     };
     const name = `${shape.model.cell} ${shape.name}`;
     await this.#withEngine(name, async (engine) => {
+      if (model.layout.length > MOST_WEIGHTS) {
+        throw new CharloomError(
+          'UNAVAILABLE',
+          `${model.layout.count} weights are more than any engine takes`,
+        );
+      }
       engine.write(model.parameters, syntheticWeights(model));
       if (this.#affords(`${name}, training`, perCharacter * B * T)) {
         const step = new TrainingWork(engine, model, shape.training);

@@ -27,7 +27,7 @@ import { asWriteError } from '../system-errors.ts';
 import { temporaryName } from './atomic-write.ts';
 import { parseJsonObject } from './json.ts';
 
-const LOCK = 'lock';
+export const LOCK = 'lock';
 /** Rounds in which another process got in between; in practice one or two. */
 const MAX_ATTEMPTS = 100;
 

@@ -1,6 +1,6 @@
 /** `charloom export`: a model as a file that others can use. */
 import { Command } from 'commander';
-import { CharloomError } from '../errors.ts';
+import { CharloomError, shellWord } from '../errors.ts';
 import { examples } from './help.ts';
 import { checkpointOption } from './options.ts';
 import { writeOutput } from './output-file.ts';
@@ -31,7 +31,7 @@ async function exportModel(path: string, { html: file, checkpoint, json }: Expor
     throw new CharloomError(
       'USAGE',
       'export as what? There is one form: --html FILE, a web page with the model in it',
-      `charloom export ${path} --html model.html`,
+      `charloom export ${shellWord(path)} --html model.html`,
     );
   }
   const page = await pageOf(path, checkpoint);

@@ -24,9 +24,9 @@ import { openEngine } from './engine.ts';
 import { examples } from './help.ts';
 import { type OpenModel, openModel } from './open-model.ts';
 import { checkpointOption, inferenceDeviceOption, numberOption, threadsOption } from './options.ts';
-import { writeOutput } from './output-file.ts';
+import { type Output, openOutput } from './output-file.ts';
 import { readText } from './read-text.ts';
-import { readRunCorpus } from './run-corpus.ts';
+import { readRunCorpus, textsOf } from './run-corpus.ts';
 import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
 import { table } from './terminal/format.ts';
@@ -113,18 +113,32 @@ async function gradients(
   checkOptions(options);
   const [path, file] =
     first !== undefined && second === undefined && !isFolder(first) ? [undefined, first] : [first, second];
-  const { opened, config, ids, source, close } =
-    path === undefined ? await newNetworks(file) : await trained(path, file, options);
-  let networks: MeasuredNetwork[];
+  const subject = path === undefined ? await newNetworks(file) : await trained(path, file, options);
+  const { opened, ids, source } = subject;
   const seed = options.seed ?? opened?.run.config.training.seed ?? 1;
+  let figure: Output | undefined;
   try {
     if (ids.length < 2) {
       throw new CharloomError('BAD_DATA', `${source}: ${ids.length} characters, gradients need at least 2`);
     }
-    networks = await measure({ ...(opened && { opened }), config, ids }, seed, options);
+    if (options.svg !== undefined) {
+      const inputs = [file ?? BUNDLED, ...(opened ? textsOf(opened.run) : [])];
+      figure = await openOutput(options.svg, '--svg', { stdout: true, inputs });
+    }
+    await show(subject, await measure(subject, seed, options), seed, options, figure);
   } finally {
-    close();
+    subject.close();
+    await figure?.discard();
   }
+}
+
+async function show(
+  { opened, config, ids, source }: Subject,
+  networks: readonly MeasuredNetwork[],
+  seed: number,
+  options: GradientsOptions,
+  figure: Output | undefined,
+): Promise<void> {
   const { lags, windows } = networks[0]!.flow;
   if (lags < options.lags) {
     note(
@@ -133,9 +147,10 @@ async function gradients(
   }
   const size = `${config.layers} x ${config.hidden}`;
   const panels = panelsOf(networks);
-  if (options.svg !== undefined) {
+  if (figure) {
     const subtitle = `‖∂L(t)/∂h(t−k)‖ over k. ${opened ? 'Trained and new' : 'New'} networks of ${size}; ${windows} ${windows === 1 ? 'window' : 'windows'} of ${source}.`;
-    await writeOutput(options.svg, '--svg', gradientFigure(panels, subtitle), { stdout: true });
+    await figure.write(gradientFigure(panels, subtitle));
+    await figure.finish();
   }
   if (options.json) {
     return printJson({
@@ -184,8 +199,13 @@ async function newNetworks(file: string | undefined): Promise<Subject> {
   );
   const { hidden, layers, embedding } = SIZE;
   const config: ModelConfig = {
-    ...{ cell: 'gru', activation: 'tanh', dropout: 0 },
-    ...{ hidden, layers, embedding, vocabulary: corpus.vocabulary.size },
+    cell: 'gru',
+    activation: 'tanh',
+    dropout: 0,
+    hidden,
+    layers,
+    embedding,
+    vocabulary: corpus.vocabulary.size,
   };
   return { config, ids: corpus.ids, source: corpus.files[0]!.name, close: corpus.close };
 }
@@ -205,7 +225,7 @@ async function trained(path: string, file: string | undefined, options: Gradient
 }
 
 async function measure(
-  { opened, config, ids }: Pick<Subject, 'opened' | 'config' | 'ids'>,
+  { opened, config, ids }: Subject,
   seed: number,
   { lags, windows, gain: gains, device, threads }: GradientsOptions,
 ): Promise<MeasuredNetwork[]> {
@@ -213,7 +233,9 @@ async function measure(
   const bar = new ProgressBar('measuring networks', 100, (percent) => `${percent.toFixed(0)}%`);
   const networks: MeasuredNetwork[] = [];
   const options = {
-    ...{ lags, windows, signal: interruption.signal },
+    lags,
+    windows,
+    signal: interruption.signal,
     onProgress: (done: number, total: number) => bar.update((100 * (networks.length + done / total)) / count),
   };
   const open = () => openEngine(device, threads === undefined ? {} : { threads });

@@ -24,16 +24,14 @@ const HELP = `The model goes on from each line you type, and remembers what came
 export async function converse(
   { run, model, engine }: OpenModel,
   prompt: Ids,
-  sampling: SamplingOptions,
-  defaultLength: number,
-  seed: number,
-  { stop, raw }: { readonly stop: string; readonly raw?: boolean },
+  settings: SamplingOptions & { length: number; seed: number; stop: string; raw?: boolean },
 ): Promise<void> {
+  const { seed, stop, raw } = settings;
   const { vocabulary } = run;
   const sampler = new Sampler(engine, model, vocabulary.unknown);
   const random = new Random(seed);
-  let options = sampling;
-  let length = defaultLength;
+  let options: SamplingOptions = settings;
+  let { length } = settings;
   /** Typed or drawn, but not yet fed to the network, which reads the last symbol only when it draws. */
   let unread = Array.from(prompt);
 

@@ -10,12 +10,12 @@ try {
   // Scripts ask for the version; loading commander would take half of the time.
   if (args.length === 1 && /^(-V|--version)$/.test(args[0]!)) await print(`${version()}\n`);
   else {
-    const { createProgram } = await import('./program.ts');
+    const { createProgram, understood } = await import('./program.ts');
     let help = '';
     program = await createProgram(args, (text) => {
       help += text;
     });
-    await program.parseAsync().catch((error: unknown) => {
+    await program.parseAsync(understood(args), { from: 'user' }).catch((error: unknown) => {
       // Commander ends with an error when there was help to show.
       if (!help) throw error;
       return print(help);

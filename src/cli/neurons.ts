@@ -31,6 +31,7 @@ import { featureTable, gateTable, rankingTable } from './neurons-report.ts';
 import { type OpenModel, openModel } from './open-model.ts';
 import { addModelOptions, flagOf, type ModelOptions, numberOption } from './options.ts';
 import { type Output, openOutput } from './output-file.ts';
+import { textsOf } from './run-corpus.ts';
 import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
 import { pairs } from './terminal/format.ts';
@@ -100,7 +101,8 @@ async function run(path: string, files: string[], options: NeuronsOptions): Prom
   const text = new SymbolText(opened.run.vocabulary.unit, read.ids, read.symbols);
   let page: Output | undefined;
   try {
-    if (options.html !== undefined) page = await openOutput(options.html, '--html', { inputs: files });
+    if (options.html !== undefined)
+      page = await openOutput(options.html, '--html', { inputs: [...files, ...textsOf(opened.run)] });
     noteUnknown(read);
     if (neuron && !page) await showNeuron(opened, read, text, neuron, options.json);
     else await showStudy(opened, read, text, path, { ...options, page, neuron });

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { CharloomError } from '../errors.ts';
 import { asWriteError } from '../system-errors.ts';
 import { checkDestination, PartFile } from '../text/part-file.ts';
+import { belongsToRun } from '../training/run.ts';
 import { interruption } from './signals.ts';
 import { print } from './terminal/output.ts';
 
@@ -32,7 +33,7 @@ export interface OutputOptions {
 /**
  * Opens a file that may be there already, a device or a named pipe, or standard output.
  * @param flag the option that names it
- * @throws CharloomError USAGE for what is no name of a file, or that of an input; CANNOT_CREATE, IO
+ * @throws CharloomError USAGE for what is no name of a file, or that of an input or of a run's file; CANNOT_CREATE, IO
  */
 export async function openOutput(
   path: string,
@@ -48,6 +49,13 @@ export async function openOutput(
   for (const input of inputs) {
     if ((await realpath(input).catch(() => undefined)) !== target) continue;
     throw new CharloomError('USAGE', `${flag} ${path} is the file that is read`, 'give another name');
+  }
+  if (belongsToRun(target)) {
+    throw new CharloomError(
+      'USAGE',
+      `${flag} ${path} is a file of a run, which needs it`,
+      'give another name',
+    );
   }
   const status = await stat(target).catch(() => undefined);
   if (status?.isFIFO()) return openPipe(target);

@@ -23,6 +23,17 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   corpus: async () => (await import('./corpus.ts')).corpusCommand(),
 };
 
+/**
+ * What commander is to read: with `--help` or `help` before it, commander would not say that a command does not exist.
+ * @returns the name alone, if the arguments name a command that there is not
+ */
+export function understood(args: readonly string[]): readonly string[] {
+  const name = args[0] === 'help' ? args[1] : args[0];
+  const isCommand =
+    name === undefined || name.startsWith('-') || name === 'help' || Object.hasOwn(COMMANDS, name);
+  return isCommand ? args : [name];
+}
+
 /** The subcommands that these arguments may be about: one, none, or, for help and for what is misspelt, all. */
 function neededCommands(args: readonly string[]): string[] {
   const [first = ''] = args;

@@ -8,6 +8,7 @@ import { Run } from '../training/run.ts';
 import { openBrowser } from './browser.ts';
 import { examples } from './help.ts';
 import { STDOUT, writeOutput } from './output-file.ts';
+import { textsOf } from './run-corpus.ts';
 import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
 import { bytes } from './terminal/format.ts';
@@ -68,8 +69,10 @@ async function report(paths: string[], options: ReportOptions): Promise<void> {
   };
   const names = namesOf(paths);
   const runs: ReportedRun[] = [];
+  const texts: string[] = [];
   for (const [i, path] of paths.entries()) {
     const run = await Run.open(path);
+    texts.push(...textsOf(run));
     const bar = new ProgressBar(`reading ${printableLine(names[i]!)}`, undefined, bytes);
     try {
       const history = await readHistory(run, {
@@ -91,7 +94,7 @@ async function report(paths: string[], options: ReportOptions): Promise<void> {
   }
 
   const page = renderReport(runs);
-  await writeOutput(output, '--output', page, { stdout: true });
+  await writeOutput(output, '--output', page, { stdout: true, inputs: texts });
   if (output !== STDOUT) note(`${printableLine(output)}  ${bytes(Buffer.byteLength(page))}`);
   if (options.json) {
     await printJson({

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { Trial } from '../bench/fastest-engine.ts';
 import type { Engine } from '../engine/engine.ts';
 import { DEVICES } from '../engine/open.ts';
-import { CharloomError } from '../errors.ts';
+import { CharloomError, shellWord } from '../errors.ts';
 import { shown } from '../fields.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { Corpus } from '../text/corpus.ts';
@@ -57,7 +57,7 @@ async function resume(path: string, files: string[], options: ResumeOptions): Pr
     await run.requireWeights(model.layout);
     const training = checkTraining(replaceBudgets({ ...run.config.training }, options));
     const { engine, trials } = await engineFor(run, training, options);
-    const hint = `say where it is now: charloom resume ${run.dir} FILE`;
+    const hint = `say where it is now: charloom resume ${shellWord(run.dir)} FILE`;
     corpus = await readText((onProgress) => readRunCorpus(run, files, hint, { folder: run.dir, onProgress }));
     const trainer = new Trainer({
       engine,
@@ -97,7 +97,7 @@ async function engineFor(
   if (device === 'auto') return chooseEngine(run.config.model, training, { threads });
   if (device) return { engine: await openEngine(device, { threads }) };
   const own = deviceOfRun(run.config);
-  const elsewhere = `go on with another engine: charloom resume ${run.dir} --device auto`;
+  const elsewhere = `go on with another engine: charloom resume ${shellWord(run.dir)} --device auto`;
   if (!DEVICES.includes(own)) {
     throw new CharloomError(
       'BAD_DATA',

@@ -69,6 +69,9 @@ function requireSame(read: readonly FileRecord[], trained: readonly FileRecord[]
   }
 }
 
+/** Where the texts of a run were when it last read them: nothing that is made of a model may replace them. */
+export const textsOf = ({ config }: Run): string[] => config.files.map(({ path }) => path);
+
 /**
  * The records of files with absolute paths: a run may be resumed from another folder.
  * @param known the same files as they were recorded before: of what came from standard input now, the path stays

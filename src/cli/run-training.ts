@@ -1,6 +1,7 @@
 /** What `train` and `resume` share: showing the events of a run, ending in good order. */
 import type { Trial } from '../bench/fastest-engine.ts';
 import type { Engine } from '../engine/engine.ts';
+import { shellWord } from '../errors.ts';
 import { cellLabel } from '../model/config.ts';
 import type { ParameterLayout } from '../model/parameters.ts';
 import type { Corpus } from '../text/corpus.ts';
@@ -96,12 +97,12 @@ function conclude(run: Run, { step, reason, seconds, best }: DoneEvent, trained:
     : '';
   if (reason === 'interrupted') {
     note(`${style.yellow('interrupted')} and saved at step ${step} after ${duration(seconds)}${figure}`);
-    note(`go on with:  charloom resume ${run.dir}`);
+    note(`go on with:  charloom resume ${shellWord(run.dir)}`);
   } else if (!trained) {
     note(`nothing to do: the run is at step ${step}, its budget of ${reason} is used up${figure}`);
-    note(`go on with a larger one:  charloom resume ${run.dir} --${reason} N`);
+    note(`go on with a larger one:  charloom resume ${shellWord(run.dir)} --${reason} N`);
   } else {
-    note(`${style.green('done')}: ${step} steps in ${duration(seconds)}${figure}`);
-    note(`try:  charloom sample ${run.dir}`);
+    note(`${style.green('done')}: ${step} ${step === 1 ? 'step' : 'steps'} in ${duration(seconds)}${figure}`);
+    note(`try:  charloom sample ${shellWord(run.dir)}`);
   }
 }

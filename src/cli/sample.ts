@@ -6,17 +6,18 @@ import { checkFields, integer } from '../fields.ts';
 import { Sampler } from '../inference/sampler.ts';
 import { LENGTH_CHECK, SAMPLING_CHECKS, type SamplingOptions } from '../inference/sampling-options.ts';
 import { startOf } from '../inference/start.ts';
-import { StopFilter } from '../inference/stop-filter.ts';
 import { MAX_SEED, Random } from '../random.ts';
 import type { Ids } from '../text/ids.ts';
 import { findSource } from '../text/source.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
+import { GeneratedText, type TextForm, textForm } from './generated-text.ts';
 import { examples } from './help.ts';
 import { openModel } from './open-model.ts';
 import { addModelOptions, flagOf, type ModelOptions, numberOption } from './options.ts';
 import { interruption } from './signals.ts';
+import { ProgressBar } from './terminal/bar.ts';
 import { count } from './terminal/format.ts';
-import { note, printGenerated, printJson } from './terminal/output.ts';
+import { note, printJson } from './terminal/output.ts';
 import { isLive, styled } from './terminal/style.ts';
 
 /** Texts drawn side by side; more are drawn in several rounds. */
@@ -71,7 +72,7 @@ export function sampleCommand(): Command {
     .option('--interactive', 'type prompts, read how the model goes on');
   addModelOptions(command);
   return command
-    .option('--raw', 'control characters to a terminal, too, where they are otherwise escaped')
+    .option('--raw', 'do not escape control characters on a terminal; bytes of a model of bytes as they are')
     .option('--json', 'print one JSON object per text')
     .addHelpText(
       'before',
@@ -103,11 +104,21 @@ async function sample(path: string, options: CommandOptions): Promise<void> {
     );
   }
   const opened = await openModel(path, options);
-  const { text: prompt, ids } = await readPrompt(options, opened.run.vocabulary);
+  const { vocabulary } = opened.run;
+  const { bytes, ids } = await readPrompt(options, vocabulary);
   if (options.interactive) {
     const { converse } = await import('./interactive.ts');
-    return converse(opened, ids, checked, checked.length, checked.seed, options);
+    return converse(opened, ids, { ...options, ...checked });
   }
+  const form = textForm(vocabulary, options);
+  const drawing: Drawing = {
+    vocabulary,
+    form,
+    prompt: { ids, text: form.written(bytes) },
+    options: checked,
+    stop: form.written(Buffer.from(options.stop)),
+    json: options.json === true,
+  };
   let drawn = 0;
   let sampler: Sampler | undefined;
   const start = performance.now();
@@ -115,8 +126,8 @@ async function sample(path: string, options: CommandOptions): Promise<void> {
     const streams = Math.min(MAX_STREAMS, checked.count - first);
     // What a sampler has of its engine's memory, it keeps: the same one for all rounds but a smaller last one.
     if (sampler?.streams === streams) sampler.reset();
-    else sampler = new Sampler(opened.engine, opened.model, opened.run.vocabulary.unknown, streams);
-    drawn += await drawTexts(sampler, opened.run.vocabulary, ids, first, checked, options, prompt);
+    else sampler = new Sampler(opened.engine, opened.model, vocabulary.unknown, streams);
+    drawn += await drawTexts(sampler, first, drawing);
   }
   const charactersPerSecond = drawn / ((performance.now() - start) / 1000);
   if (!options.json && isLive()) {
@@ -124,30 +135,42 @@ async function sample(path: string, options: CommandOptions): Promise<void> {
   }
 }
 
+/** What all texts of a command have in common. */
+interface Drawing {
+  readonly vocabulary: Vocabulary;
+  readonly form: TextForm;
+  readonly prompt: { readonly ids: Ids; readonly text: string };
+  readonly options: SampleOptions;
+  readonly stop: string;
+  readonly json: boolean;
+}
+
 /** Draws a text in each stream, from number `first` on; returns the characters drawn. */
 async function drawTexts(
   sampler: Sampler,
-  vocabulary: Vocabulary,
-  prompt: ArrayLike<number>,
   first: number,
-  options: SampleOptions,
-  { stop, json, raw }: Pick<CommandOptions, 'stop' | 'json' | 'raw'>,
-  promptText: string,
+  { vocabulary, form, prompt, options, stop, json }: Drawing,
 ): Promise<number> {
   const seeds = Array.from(
     { length: sampler.streams },
     (_, i) => (options.seed + first + i) % (MAX_SEED + 1),
   );
   const generators = seeds.map((seed) => new Random(seed));
-  const texts = seeds.map(() => new GeneratedText(vocabulary, stop));
+  const texts = seeds.map(() => new GeneratedText(form.decoder(), stop));
   // One text is shown while it grows, several one after the other.
   const live = options.count === 1 && !json;
-  const show = (text: string): Promise<void> => printGenerated(text, raw);
+  const { show, end } = form;
 
   const start = performance.now();
-  const starts = generators.map((random) => startOf(prompt, vocabulary, random));
-  await sampler.feed(starts[0]!.slice(0, -1));
-  if (live) await show(promptText);
+  const starts = generators.map((random) => startOf(prompt.ids, vocabulary, random));
+  const fed = starts[0]!.slice(0, -1);
+  const bar = new ProgressBar('reading the prompt', fed.length);
+  try {
+    await sampler.feed(fed, { onProgress: (symbols) => bar.update(symbols), signal: interruption.signal });
+  } finally {
+    bar.close();
+  }
+  if (live) await show(prompt.text);
   let shown = 0;
   let flushed = Number.NEGATIVE_INFINITY; // the first character at once
   for await (const ids of sampler.sample(
@@ -171,54 +194,26 @@ async function drawTexts(
   for (const text of texts) text.end();
   const characters = texts.reduce((sum, text) => sum + text.characters, 0);
   if (live) {
-    await show(`${texts[0]!.text.slice(shown)}\n`);
+    await show(`${texts[0]!.text.slice(shown)}${end}`);
   } else {
     for (const [b, { text, characters: own }] of texts.entries()) {
       if (json) {
         const charactersPerSecond = characters / seconds;
-        await printJson({ text, prompt: promptText, characters: own, seed: seeds[b], charactersPerSecond });
+        await printJson({ text, prompt: prompt.text, characters: own, seed: seeds[b], charactersPerSecond });
       } else {
-        await show(`${first + b > 0 ? '\n---\n' : ''}${promptText}${text}\n`);
+        await show(`${first + b > 0 ? '\n---\n' : ''}${prompt.text}${text}${end}`);
       }
     }
   }
   return characters;
 }
 
-/** One text as it grows. */
-class GeneratedText {
-  text = '';
-  characters = 0;
-  readonly #decoder: ReturnType<Vocabulary['decoder']>;
-  readonly #filter: StopFilter;
-
-  constructor(vocabulary: Vocabulary, stop: string) {
-    this.#decoder = vocabulary.decoder();
-    this.#filter = new StopFilter(stop);
-  }
-
-  get finished(): boolean {
-    return this.#filter.found;
-  }
-
-  push(id: number): void {
-    if (this.finished) return;
-    this.characters++;
-    this.text += this.#filter.push(this.#decoder.push(id));
-  }
-
-  end(): void {
-    this.text += this.#filter.push(this.#decoder.end());
-    this.text += this.#filter.end();
-  }
-}
-
-/** The prompt as text, and as ids of the vocabulary. */
+/** The prompt as UTF-8, or as the bytes that it is, and as ids of the vocabulary. */
 async function readPrompt(
   { prompt = '', promptFile }: CommandOptions,
   vocabulary: Vocabulary,
-): Promise<{ text: string; ids: Ids }> {
-  let input: string | Buffer = prompt;
+): Promise<{ bytes: Uint8Array; ids: Ids }> {
+  let bytes = Buffer.from(prompt);
   if (promptFile !== undefined) {
     if (prompt !== '') {
       throw new CharloomError('USAGE', '--prompt and --prompt-file were both given', 'give one of them');
@@ -226,13 +221,13 @@ async function readPrompt(
     const pieces: Uint8Array[] = [];
     const source = await findSource(promptFile, PIECE_BYTES);
     await source.read((piece) => pieces.push(piece.slice()));
-    input = Buffer.concat(pieces);
+    bytes = Buffer.concat(pieces);
   }
-  const { ids, unknownCount } = vocabulary.encode(input, promptFile ?? 'the prompt');
+  const { ids, unknownCount } = vocabulary.encode(bytes, promptFile ?? 'the prompt');
   if (unknownCount > 0) {
     note(
-      `${unknownCount} characters of the prompt are not in the model's vocabulary and are read as the unknown symbol`,
+      `of the prompt, ${unknownCount} ${unknownCount === 1 ? 'character is' : 'characters are'} not in the model's vocabulary: read as the unknown symbol`,
     );
   }
-  return { text: input.toString(), ids };
+  return { bytes, ids };
 }

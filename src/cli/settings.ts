@@ -152,7 +152,22 @@ export async function settingsFrom(
   }
   const settings = checkSettings({ ...overlay(fromFile, given), ...inherited }, ORIGIN);
   requireBudget(settings.training);
+  refuseIdle(given, settings);
   return { preset, ...settings };
+}
+
+/** @throws CharloomError USAGE for an option of the command line that changes nothing: who gives it expects otherwise */
+function refuseIdle(given: ParsedOptions, { model, training }: Omit<RunSettings, 'preset'>): void {
+  const idle = (name: string, because: string, hint: string): void => {
+    if (given[name] === undefined) return;
+    throw new CharloomError('USAGE', `${flagOf(name)} changes nothing: ${because}`, hint);
+  };
+  if (model.cell !== 'rnn') idle('activation', `the cell is ${model.cell}`, 'it is for --cell rnn');
+  if (training.schedule !== 'step') {
+    for (const name of ['decayRate', 'decayAfter']) {
+      idle(name, `the schedule is ${training.schedule}`, 'add --schedule step');
+    }
+  }
 }
 
 function checkSettings(settings: ParsedOptions, origin: Origin): Omit<RunSettings, 'preset'> {

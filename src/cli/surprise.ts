@@ -1,4 +1,5 @@
 /** `charloom surprise`: what every character of a text cost a model, in bits. */
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { CostliestPassages, type Passage } from '../analysis/passages.ts';
 import { surprise } from '../analysis/surprise.ts';
@@ -22,6 +23,7 @@ import { examples } from './help.ts';
 import { type OpenModel, openModel } from './open-model.ts';
 import { addModelOptions, flagOf, type ModelOptions, numberOption } from './options.ts';
 import { type Output, openOutput } from './output-file.ts';
+import { textsOf } from './run-corpus.ts';
 import { interruption } from './signals.ts';
 import { CharacterLines, LISTED_GUESSES } from './surprise-characters.ts';
 import { surpriseDisplay } from './surprise-display.ts';
@@ -79,12 +81,18 @@ async function run(path: string, files: string[], options: SurpriseOptions): Pro
   const text = await readEvaluationText(opened.run, files, options.split, figures.limit);
   const outputs: Output[] = [];
   const open = async (path: string | undefined, flag: string): Promise<Output | undefined> => {
-    const file = path === undefined ? undefined : await openOutput(path, flag, { inputs: files });
+    const file =
+      path === undefined
+        ? undefined
+        : await openOutput(path, flag, { inputs: [...files, ...textsOf(opened.run)] });
     if (file) outputs.push(file);
     return file;
   };
   try {
     const { html, perCharacter } = options;
+    if (html !== undefined && perCharacter !== undefined && resolve(html) === resolve(perCharacter)) {
+      throw new CharloomError('USAGE', `--html and --per-character are both ${html}`, 'give two names');
+    }
     if (html !== undefined) requireFit(text, opened.run.vocabulary);
     const targets = {
       html: await open(html, '--html'),

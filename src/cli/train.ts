@@ -1,7 +1,8 @@
 /** `charloom train`: from text files to a run folder. */
 import { existsSync } from 'node:fs';
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { basename, extname, join, resolve } from 'node:path';
 import { Command } from 'commander';
+import { CharloomError } from '../errors.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { loadCorpus } from '../text/corpus.ts';
 import { parseSplit } from '../text/split.ts';
@@ -61,11 +62,12 @@ async function train(
   const trained = options.initFrom === undefined ? undefined : await readModel(options.initFrom, 'best');
   const settings = await settingsFrom(options, trained && inheritedFrom(trained));
   const out = options.out ?? freeFolder(files[0]!);
-  Run.refuseTaken(out);
+  if (out === '')
+    throw new CharloomError('USAGE', "--out '' is no name of a folder", 'leave it out, or name one');
+  const folder = await Run.requireFree(out);
   // A device that was asked for by name fails before the text is read; `auto` has to know the model first.
   const named = options.device === 'auto' ? undefined : await openEngine(options.device, options);
   const { unit, minCount, split } = settings.text;
-  const folder = nearestFolder(out);
   const corpus = await readText((onProgress) =>
     loadCorpus(files, {
       unit,
@@ -137,9 +139,4 @@ function freeFolder(file: string): string {
   let folder = join('runs', name);
   for (let n = 2; existsSync(folder); n++) folder = join('runs', `${name}-${n}`);
   return folder;
-}
-
-/** `path`, or the nearest folder above it that exists: on the disk where the run is going to be. */
-function nearestFolder(path: string): string {
-  return existsSync(path) ? path : nearestFolder(dirname(path));
 }

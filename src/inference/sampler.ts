@@ -6,6 +6,12 @@ import { Distribution, draw } from './distribution.ts';
 import type { SamplingOptions } from './sampling-options.ts';
 import { Stepper } from './stepper.ts';
 
+export interface FeedOptions {
+  /** Is told after each symbol how many have been read. */
+  readonly onProgress?: (symbols: number) => void;
+  readonly signal?: AbortSignal;
+}
+
 /** Reads and draws symbols; its state is what was read so far, from zero. */
 export class Sampler {
   readonly #stepper: Stepper;
@@ -30,10 +36,17 @@ export class Sampler {
     this.#stepper.reset();
   }
 
-  /** Reads `ids` in every stream, without drawing. */
-  async feed(ids: ArrayLike<number>): Promise<void> {
+  /**
+   * Reads `ids` in every stream, without drawing.
+   * @throws the signal's reason when it is aborted
+   */
+  async feed(ids: ArrayLike<number>, { onProgress, signal }: FeedOptions = {}): Promise<void> {
     const step = new Int32Array(this.#stepper.streams);
-    for (let i = 0; i < ids.length; i++) await this.#stepper.step(step.fill(ids[i]!));
+    for (let i = 0; i < ids.length; i++) {
+      signal?.throwIfAborted();
+      await this.#stepper.step(step.fill(ids[i]!));
+      onProgress?.(i + 1);
+    }
   }
 
   /**

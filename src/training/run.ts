@@ -8,8 +8,8 @@
  *     checkpoints/STEP/ weights and training state
  */
 import { existsSync } from 'node:fs';
-import { appendFile, constants } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, appendFile, constants, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { makeFolder, writeFileAtomic } from '../checkpoint/atomic-write.ts';
 import {
   CHECKPOINTS,
@@ -27,11 +27,11 @@ import {
 import { readJsonObject } from '../checkpoint/json.ts';
 import { type CheckpointChoice, requireFolder, resolveModel } from '../checkpoint/locate.ts';
 import { MODEL, TRAINING } from '../checkpoint/manifest.ts';
-import { lockRun, type RunLock } from '../checkpoint/run-lock.ts';
+import { LOCK, lockRun, type RunLock } from '../checkpoint/run-lock.ts';
 import type { SafeTensor } from '../checkpoint/safetensors.ts';
 import { floatsOf, floatTensor, weightsFromTensors, weightsToTensors } from '../checkpoint/weights.ts';
 import type { Matrix } from '../engine/engine.ts';
-import { CharloomError } from '../errors.ts';
+import { CharloomError, shellWord } from '../errors.ts';
 import { type Check, checkFields, integer, number, orNull } from '../fields.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { ParameterLayout } from '../model/parameters.ts';
@@ -46,6 +46,17 @@ import type { Snapshot, SnapshotStore } from './snapshot.ts';
 const CONFIG = 'config.json';
 const VOCABULARY = 'vocabulary.json';
 const SAMPLES = 'samples.txt';
+
+const OWN: readonly string[] = [CONFIG, VOCABULARY, METRICS, SAMPLES, LOCK, CHECKPOINTS];
+
+/** Whether a path is that of a file which belongs to a run, whatever run: all but what others have put into its folder. */
+export function belongsToRun(path: string): boolean {
+  for (let inner = resolve(path), dir = dirname(inner); dir !== inner; inner = dir, dir = dirname(dir)) {
+    const isRun = existsSync(join(dir, CONFIG)) && existsSync(join(dir, VOCABULARY));
+    if (isRun && OWN.includes(basename(inner))) return true;
+  }
+  return false;
+}
 
 /** The part of a snapshot that is in the manifest of a checkpoint, for people and for `info`. */
 export type CheckpointSummary = Pick<
@@ -70,13 +81,32 @@ export class Run {
     return this.#config;
   }
 
-  /** @throws CharloomError CANNOT_CREATE if `dir` holds a run */
-  static refuseTaken(dir: string): void {
+  /**
+   * Whether a run can be created in `dir`, as far as a look tells.
+   * @returns the folder that is there: this one, or where it would be made
+   * @throws CharloomError CANNOT_CREATE if it holds a run, is no folder, or cannot be made
+   */
+  static async requireFree(dir: string): Promise<string> {
+    Run.#refuseTaken(dir);
+    try {
+      let folder = resolve(dir);
+      while (!existsSync(folder)) folder = dirname(folder);
+      if (!(await stat(folder)).isDirectory()) {
+        throw new CharloomError('CANNOT_CREATE', `cannot create ${dir}: ${folder} is a file`);
+      }
+      await access(folder, constants.W_OK);
+      return folder;
+    } catch (error) {
+      throw asWriteError(error, dir);
+    }
+  }
+
+  static #refuseTaken(dir: string): void {
     if (!existsSync(join(dir, CONFIG)) && !existsSync(join(dir, CHECKPOINTS))) return;
     throw new CharloomError(
       'CANNOT_CREATE',
       `${dir} holds a run already`,
-      `choose another --out, or go on with it: charloom resume ${dir}`,
+      `choose another --out, or go on with it: charloom resume ${shellWord(dir)}`,
     );
   }
 
@@ -85,7 +115,7 @@ export class Run {
    * @throws CharloomError CANNOT_CREATE if it holds a run, or cannot be made
    */
   static async create(dir: string, config: RunConfig, vocabulary: Vocabulary): Promise<Run> {
-    Run.refuseTaken(dir);
+    Run.#refuseTaken(dir);
     await makeFolder(dir);
     const run = new Run(dir, config, vocabulary);
     await run.lock();

@@ -151,6 +151,12 @@ describe('makeFolder and temporary names', () => {
     await assert.rejects(makeFolder(join(path, 'file', 'x')), code('CANNOT_CREATE', /not a folder/));
   });
 
+  it('when the file system makes no folders then that is an error, and not a try for ever', {
+    skip: !existsSync('/proc/self'),
+  }, async () => {
+    await assert.rejects(makeFolder('/proc/x/y'), code('CANNOT_CREATE', /its folder does not exist/));
+  });
+
   it('when a name is temporary then it is known as such, and others are not', () => {
     assert.ok(isTemporaryName(temporaryName('1500')));
     assert.notEqual(temporaryName('1500'), temporaryName('1500'));

@@ -318,6 +318,34 @@ describe('signals', { concurrency: 2 }, () => {
     });
   }
 
+  it('when SIGHUP comes to a process without a terminal, as under nohup, then it goes on', async () => {
+    const { child, result, until } = start([...train, '--minutes', '5', '--out', 'detached'], { cwd });
+    await until(/^step 1 /m);
+    child.kill('SIGHUP');
+    await sleep(500);
+    assert.equal(child.exitCode, null);
+    child.kill('SIGTERM');
+    assert.equal((await result).status, 143);
+  });
+
+  it('when the terminal is closed then a training is saved', {
+    skip: spawnSync('script', ['--version']).status !== 0 && 'there is no script(1) to make a terminal',
+  }, async () => {
+    const shell = "exec script --quiet --command \"'$1' '$2' $3\" /dev/null";
+    const args = [[...train, '--minutes', '5', '--out', 'hung-up'].join(' ')];
+    const { child, result, until } = start(args, { cwd, shell, input: null });
+    await until(/step 1/);
+    child.kill('SIGKILL'); // the terminal is gone
+    await result;
+    const metrics = join(cwd, 'hung-up', 'metrics.jsonl');
+    for (let tries = 0; !readFileSync(metrics, 'utf8').includes('"done"'); tries++) {
+      assert.ok(tries < 100, 'it comes to its end');
+      await sleep(100);
+    }
+    assert.match(readFileSync(metrics, 'utf8'), /"event":"done",.*"reason":"interrupted"/);
+    assert.equal(checkpointSteps(join(cwd, 'hung-up')).length, 1);
+  });
+
   it('when a second SIGINT comes then charloom ends without saving', async () => {
     // One step takes about a second here: both signals come in its midst.
     const slow = ['--device', 'reference', '--hidden', '128', '--batch-size', '40'];

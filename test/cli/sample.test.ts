@@ -1,7 +1,7 @@
 /** `charloom sample`. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { charloom, EXECUTABLE, json, sampleText, scratchFolder, succeed, TINY } from './charloom.ts';
@@ -105,7 +105,7 @@ describe('charloom sample', { concurrency: 4 }, () => {
       cwd,
     });
     assert.match(stdout, /^你好 The(.|\n){5}\n$/);
-    assert.match(stderr, /^2 characters of the prompt are not in the model's vocabulary/);
+    assert.match(stderr, /^of the prompt, 2 characters are not in the model's vocabulary/);
   });
 
   it('when the prompt is in a file then it is read from there', async () => {
@@ -127,10 +127,17 @@ describe('charloom sample', { concurrency: 4 }, () => {
     assert.deepEqual([drawn!.text, drawn!.characters], ['', 0]);
   });
 
-  it('when the model is one of bytes then what it writes is valid text', async () => {
+  it('when the model is one of bytes then it writes bytes, and as JSON valid text', async () => {
     const args = ['sample', 'bytes', '--length', '300', '--seed', '1', '--prompt', '燈'];
-    const [[drawn], streamed] = await Promise.all([json<Drawn>(args, { cwd }), succeed(args, { cwd })]);
-    assert.equal(streamed.stdout, `燈${drawn!.text}\n`);
+    const stdout = join(cwd, 'drawn.bin');
+    const [[drawn]] = await Promise.all([json<Drawn>(args, { cwd }), succeed(args, { cwd, stdout })]);
+    const written = readFileSync(stdout);
+    assert.equal(
+      written.length,
+      Buffer.byteLength('燈') + 300,
+      'every byte that was drawn, and nothing else',
+    );
+    assert.equal(written.toString(), `燈${drawn!.text}`);
     assert.equal(drawn!.characters, 300);
     assert.match(drawn!.text, /\p{Script=Han}/u);
     assert.doesNotMatch(drawn!.text, /\p{Surrogate}/u);

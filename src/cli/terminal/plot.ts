@@ -47,6 +47,8 @@ export function plot({ title, along, range, curves, nameColumns, columns, rows }
   /** Dots from the bottom; beyond the plot what is beyond the range. */
   const dotY = (value: number): number => ((Math.log10(value) - low) / (high - low)) * (4 * height - 1);
 
+  const labels = axisLabels(low, high, (exponent) => Math.floor(dotY(10 ** exponent) / 4));
+
   /** By row from the top, the curve that is named there. */
   const named = new Map<number, number>();
   for (const [c, { values }] of curves.entries()) {
@@ -87,7 +89,9 @@ export function plot({ title, along, range, curves, nameColumns, columns, rows }
     }
     const curve = curves[named.get(row) ?? -1];
     const name = ` ${curve?.label ?? ''}`.padEnd(names);
-    return `${axisLabel(row, height, low, high)}${line}${curve?.paint?.(name) ?? name}`;
+    const label = labels.get(height - 1 - row);
+    const axis = label === undefined ? `${' '.repeat(AXIS - 1)}│` : `${label.padStart(AXIS - 1)}┤`;
+    return `${axis}${line}${curve?.paint?.(name) ?? name}`;
   });
   const end = `${last}`;
   const middle = ` ${along} `;
@@ -101,13 +105,24 @@ export function plot({ title, along, range, curves, nameColumns, columns, rows }
   ];
 }
 
-/** The power of ten at every few rows, and at both ends. */
-function axisLabel(row: number, height: number, low: number, high: number): string {
-  const labelled = Math.max(1, Math.ceil((height - 1) / 4));
-  const at = height - 1 - row;
-  if (at % labelled > 0) return `${' '.repeat(AXIS - 1)}│`;
-  const exponent = Math.round(low + ((high - low) * at) / (height - 1));
-  return `${`1e${exponent}`.padStart(AXIS - 1)}┤`;
+const MOST_LABELS = 5;
+
+/**
+ * What stands at the axis, by row from the bottom: a few powers of ten, each where it is. Where fewer than two of them lie in the
+ * range, both ends.
+ * @param low exponent of the lower end, `high` of the upper one
+ * @param rowOf the row of a value, given by its exponent
+ */
+function axisLabels(low: number, high: number, rowOf: (exponent: number) => number): Map<number, string> {
+  let step = 1;
+  while (Math.floor(high / step) - Math.ceil(low / step) >= MOST_LABELS) step++;
+  const labels = new Map<number, string>();
+  for (let exponent = Math.ceil(low / step) * step; exponent <= high; exponent += step) {
+    labels.set(rowOf(exponent), `1e${exponent}`);
+  }
+  if (labels.size < 2)
+    for (const end of [low, high]) labels.set(rowOf(end), (10 ** end).toExponential(0).replace('+', ''));
+  return labels;
 }
 
 /** The row itself, or the nearest one that names no other curve. */

@@ -2,9 +2,9 @@
  * An engine that replays command lists: what the `simd` and the `native` engine have in common. They differ in who walks the
  * lists, and in what memory.
  */
+import { Breath } from '../breath.ts';
 import type { Engine, EngineDescription, Executable, Matrix, Program, Tensor } from '../engine.ts';
 import { planArena } from './arena.ts';
-import { breathe } from './breath.ts';
 import { type Command, encode, type Storage, stretches, wordCount } from './commands.ts';
 import { lower } from './lower.ts';
 import { type Lowered, writtenTensors } from './lowering.ts';
@@ -69,9 +69,6 @@ interface Prepared {
   seen: number;
 }
 
-/** Signals and timers wait for at most about this long, in milliseconds. */
-const BREATH = 25;
-
 /** Lowers programs to lists, and has them walked. */
 export class CommandEngine implements Engine {
   readonly description: EngineDescription;
@@ -84,7 +81,7 @@ export class CommandEngine implements Engine {
   /** How often each parameter tensor may have changed. */
   readonly #versions = new Map<Tensor, number>();
   #state: 'ready' | 'replaying' | 'closed' = 'ready';
-  #lastBreath = performance.now();
+  readonly #breath = new Breath();
   /** Tells `close` that the replay under way has come to its end. */
   #onIdle: (() => void) | undefined;
 
@@ -204,10 +201,8 @@ export class CommandEngine implements Engine {
       const running = this.#walker.run(start, address + cuts[i]! * 4, threads, work);
       if (running) await running;
       if (threads > 1) this.#shares.follow();
-      if (performance.now() - this.#lastBreath > BREATH) {
-        await breathe();
-        this.#lastBreath = performance.now();
-      }
+      const turn = this.#breath.take();
+      if (turn) await turn;
       this.#assertOpen();
     }
   }

@@ -2,14 +2,11 @@
  * Runs commands through the public interface of gpu.js, in its modes that need no device: `webasm` and `cpu`.
  * Tensors are arrays of this process; every dispatch is a call that returns a new array.
  */
-import { setImmediate } from 'node:timers/promises';
 import { GPU, type IKernelRunShortcut, Input } from 'gpu.js';
+import { Breath } from '../breath.ts';
 import type { Tensor } from '../engine.ts';
 import { type Command, type Kernel, kernelKey, type Size, type View, volume } from './commands.ts';
 import type { Executor, Replayable } from './executor.ts';
-
-/** Signals and timers wait for at most about this long, in milliseconds. */
-const BREATH = 50;
 
 /** What a kernel returns: an array for each dimension of the grid, and one more for components. */
 type Result = Float32Array | readonly Result[];
@@ -18,7 +15,7 @@ export class PortableExecutor implements Executor {
   readonly #gpu: GPU;
   readonly #memory = new Map<Tensor, Float32Array>();
   readonly #kernels = new Map<string, IKernelRunShortcut>();
-  #lastBreath = performance.now();
+  readonly #breath = new Breath();
 
   constructor(mode: 'webasm' | 'cpu') {
     this.#gpu = new GPU({ mode });
@@ -30,10 +27,8 @@ export class PortableExecutor implements Executor {
       run: async () => {
         for (const step of steps) {
           step();
-          if (performance.now() - this.#lastBreath > BREATH) {
-            await setImmediate();
-            this.#lastBreath = performance.now();
-          }
+          const turn = this.#breath.take();
+          if (turn) await turn;
         }
       },
     };

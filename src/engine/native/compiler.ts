@@ -123,7 +123,12 @@ async function openCache(): Promise<string> {
   const { XDG_CACHE_HOME: given = '' } = process.env;
   const folder = path.join(path.isAbsolute(given) ? given : path.join(homedir(), '.cache'), 'charloom');
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    // Not `recursive`: where a file system refuses to make any (/proc), Node.js 20 would try for ever.
+    for (const each of [path.dirname(folder), folder]) {
+      await mkdir(each, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') throw error;
+      });
+    }
   } catch (cause) {
     throw new CharloomError(
       'UNAVAILABLE',

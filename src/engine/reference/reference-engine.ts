@@ -3,6 +3,7 @@
  * formulas and with nothing else in mind. All other engines are tested against it, and numeric gradients are
  * taken on it.
  */
+import { Breath } from '../breath.ts';
 import {
   type Engine,
   type EngineDescription,
@@ -35,6 +36,7 @@ export class ReferenceEngine implements Engine {
     detail: 'plain loops in float64: the oracle of the tests, slow',
   };
   readonly #storage = new Map<Tensor, Float64Array | Int32Array>();
+  readonly #breath = new Breath();
 
   prepare(program: Program): Executable {
     const temporaries = new Set<Tensor>();
@@ -47,7 +49,11 @@ export class ReferenceEngine implements Engine {
       run: async () => {
         // The contract promises garbage in temporaries; NaN is the garbage that shows.
         for (const tensor of temporaries) this.#data(tensor).fill(Number.NaN);
-        for (const step of steps) step();
+        for (const step of steps) {
+          step();
+          const turn = this.#breath.take();
+          if (turn) await turn;
+        }
       },
     };
   }
