@@ -28,7 +28,7 @@ interface ResumeOptions extends ParsedOptions {
 
 export function resumeCommand(): Command {
   const command = new Command('resume')
-    .description('go on with a run where it stopped')
+    .description('continue a run from where it stopped')
     .argument('<run>', 'run folder')
     .argument('[files...]', "where the run's text is now, if it has moved");
   for (const option of budgetOptions()) command.addOption(option);

@@ -46,8 +46,8 @@ export function sampleCommand(): Command {
   const command = new Command('sample')
     .description('write text in the manner of a model')
     .argument('<model>', 'run folder or checkpoint folder')
-    .option('--prompt <text>', 'text to go on from')
-    .option('--prompt-file <file>', "file with the text to go on from; '-' is standard input")
+    .option('--prompt <text>', 'text to continue')
+    .option('--prompt-file <file>', "file with the text to continue; '-' is standard input")
     .addOption(numberOption('--length <n>', 'characters to draw').default(500))
     .addOption(
       numberOption('--temperature <t>', 'below 1 safer, above 1 wilder, 0 = always the likeliest').default(

@@ -51,8 +51,8 @@ const groups: readonly (readonly [heading: string, options: () => Option[]])[] =
     'Text:',
     () => [
       new Option('--unit <name>', 'what a symbol is').choices(UNITS),
-      numberOption('--min-count <n>', 'symbols seen less often become the unknown symbol'),
-      new Option('--split <t/v/t>', 'training/validation/test in percent, contiguous (default 90/5/5)'),
+      numberOption('--min-count <n>', 'symbols seen fewer than n times become the unknown symbol'),
+      new Option('--split <t/v/t>', 'training/validation/test in percent, contiguous'),
     ],
   ],
   [
@@ -87,7 +87,7 @@ const groups: readonly (readonly [heading: string, options: () => Option[]])[] =
       numberOption('--checkpoint-every <steps>', 'save; 0 = only at the end and at a new best'),
       numberOption(
         '--rollbacks <n>',
-        'after a divergence go back to the last save, with half the learning rate, so often',
+        'after a divergence, return to the last save with half the learning rate, at most n times',
       ),
     ],
   ],
@@ -97,16 +97,27 @@ const groups: readonly (readonly [heading: string, options: () => Option[]])[] =
 /** Adds all settings to a command as options. */
 export function addSettingOptions(command: Command): void {
   for (const [heading, options] of groups) {
-    for (const option of options()) command.addOption(option.helpGroup(heading));
+    for (const option of options()) command.addOption(withDefault(option).helpGroup(heading));
   }
   command.addOption(
     new Option('--preset <name>', 'settings to start from')
       .choices(Object.keys(PRESETS))
-      .helpGroup('Settings:'),
+      .helpGroup('Settings (the defaults above are those of preset default):'),
   );
   command.addOption(
-    new Option('--config <file>', "JSON file of settings, or a run's config.json").helpGroup('Settings:'),
+    new Option('--config <file>', "JSON file of settings, or a run's config.json").helpGroup(
+      'Settings (the defaults above are those of preset default):',
+    ),
   );
+}
+
+/** Says in the help what the preset `default` has; the value itself comes from whatever preset is chosen. */
+function withDefault(option: Option): Option {
+  const settings: ParsedOptions = { ...TEXT_DEFAULTS, ...PRESETS.default!.settings };
+  const value = settings[option.attributeName()];
+  const isUnused = value === 0 && (BUDGETS as readonly string[]).includes(option.attributeName());
+  if (!isUnused) option.description += ` (default: ${value})`;
+  return option;
 }
 
 const SETTING_NAMES = new Set(

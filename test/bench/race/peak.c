@@ -75,7 +75,7 @@ static void *multiply_and_add(void *argument) {
   return NULL;
 }
 
-/* A tile of the simd engine (tileProduct in matmul.ts): so many rows by two vectors, so many steps of depth, packed alike. */
+/* A tile of the simd engine (panelProduct in matmul.ts): so many rows by two vectors, so many steps of depth, packed alike. */
 #define ROWS 4
 #define DEPTH 256
 #define TILES 64

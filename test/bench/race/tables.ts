@@ -36,7 +36,7 @@ const SHORT_TABLE: Record<Language, { header: readonly string[]; caption: (c: Co
     ],
     caption: (c) =>
       `Measured by \`${c.command}\` on ${c.date}, ${c.machine}, Node ${c.node}, threads: ${c.threads}. ` +
-      "÷: charloom's characters per second over theirs. Memory: the most that the processes of `native`, `simd` " +
+      "÷: charloom's characters per second over theirs: above 1, charloom is faster. Memory: the most that the processes of `native`, `simd` " +
       'and tuned PyTorch had.',
   },
   'zh-TW': {
@@ -51,7 +51,7 @@ const SHORT_TABLE: Record<Language, { header: readonly string[]; caption: (c: Co
     ],
     caption: (c) =>
       `以 \`${c.command}\` 於 ${c.date} 測得：${c.machine}，Node ${c.node}，執行緒數 ${c.threads}。` +
-      '÷ 是 charloom 每秒字元數除以對方的每秒字元數；記憶體依序是 `native`、`simd` 與調校過的 PyTorch 的行程用過的最大值。',
+      '÷ 是 charloom 每秒字元數除以對方的每秒字元數，大於 1 表示 charloom 較快；記憶體依序是 `native`、`simd` 與調校過的 PyTorch 的行程用過的最大值。',
   },
 };
 

@@ -29,7 +29,7 @@ export function rowProduct(
 
 /**
  * 1 row by 24 columns, or as many as are left: so many sums hide the time that an addition takes, and fewer would take no
- * less. Eight steps a turn are a quarter faster than two; for the exits between them see `tileProduct`.
+ * less. Eight steps a turn are a quarter faster than two; for the exits between them see `panelProduct` in `matmul.ts`.
  */
 function rowTimesThreePanels(
   out: usize,
