@@ -12,6 +12,7 @@ import {
 } from '../analysis/gradient-comparison.ts';
 import { GradientFlowMeter } from '../analysis/gradient-flow.ts';
 import { CharloomError } from '../errors.ts';
+import { checkFields, integer } from '../fields.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { gradientFigure, normRange } from '../page/gradient-figure.ts';
 import { MAX_SEED } from '../random.ts';
@@ -23,7 +24,7 @@ import { PRESETS } from '../training/presets.ts';
 import { openEngine } from './engine.ts';
 import { examples } from './help.ts';
 import { type OpenModel, openModel } from './open-model.ts';
-import { checkpointOption, inferenceDeviceOption, numberOption, threadsOption } from './options.ts';
+import { checkpointOption, flagOf, inferenceDeviceOption, numberOption, threadsOption } from './options.ts';
 import { type Output, openOutput } from './output-file.ts';
 import { readText } from './read-text.ts';
 import { readRunCorpus, textsOf } from './run-corpus.ts';
@@ -171,15 +172,11 @@ async function show(
 }
 
 function checkOptions({ lags, windows, seed, svg, json }: GradientsOptions): void {
-  const ranges: [string, number, number, number][] = [
-    ['--lags', lags, 2, 2000],
-    ['--windows', windows, 1, 100_000],
-    ['--seed', seed ?? 1, 0, MAX_SEED],
-  ];
-  for (const [flag, value, low, high] of ranges) {
-    if (Number.isInteger(value) && value >= low && value <= high) continue;
-    throw new CharloomError('USAGE', `${flag} ${value}: expected an integer from ${low} to ${high}`);
-  }
+  checkFields<{ lags: number; windows: number; seed: number }>(
+    { lags, windows, seed: seed ?? 1 },
+    { lags: integer(2, 2000), windows: integer(1, 100_000), seed: integer(0, MAX_SEED) },
+    { code: 'USAGE', field: flagOf },
+  );
   if (svg === '-' && json)
     throw new CharloomError(
       'USAGE',

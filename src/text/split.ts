@@ -37,7 +37,8 @@ function sharesOf(text: string): Split | undefined {
 export function divide(ids: IdSequence, split: Split): Record<SplitName, IdSequence> {
   const n = ids.length;
   const trainEnd = upTo(n, split.train);
-  const validationEnd = upTo(n, split.train + split.validation);
+  // Without a test part nothing may be lost to rounding of the sum.
+  const validationEnd = split.test === 0 ? n : upTo(n, split.train + split.validation);
   return {
     train: ids.part(0, trainEnd),
     validation: ids.part(trainEnd, validationEnd),

@@ -163,9 +163,9 @@ describe('charloom gradients', { concurrency: 3 }, () => {
 
   it('when an option is wrong then that is an error of usage', async () => {
     for (const [args, message] of [
-      [['--lags', '1'], /--lags 1: expected an integer from 2/],
-      [['--windows', '0.5'], /--windows 0\.5: expected/],
-      [['--seed', '-1'], /--seed -1: expected/],
+      [['--lags', '1'], /--lags is 1, must be an integer from 2/],
+      [['--windows', '0.5'], /--windows is 0\.5, must/],
+      [['--seed', '-1'], /--seed is -1, must/],
       [['--gain', 'x'], /Not a number from 0 up/],
       [['--svg', '-', '--json'], /both write to standard output/],
     ] as const) {
