@@ -7,18 +7,19 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const SOURCE = fileURLToPath(new URL('../src', import.meta.url));
-const LEAVES = ['errors', 'system-errors', 'fields', 'random', 'text'];
+const LEAVES = ['errors', 'system-errors', 'folders', 'fields', 'random', 'text'];
 
 /** What each part of src/ may import beside itself. */
 const LAYERS: Record<string, readonly string[]> = {
   errors: [],
   'system-errors': ['errors'],
+  folders: [],
   fields: ['errors'],
   random: ['errors'],
   text: ['errors', 'system-errors', 'fields', 'random'],
   'engine contract': [],
   'engine commands': ['engine/engine.ts', 'engine/breath.ts'],
-  'engine implementation': ['engine commands', 'engine/engine.ts', 'engine/breath.ts', 'errors'],
+  'engine implementation': ['engine commands', 'engine/engine.ts', 'engine/breath.ts', 'errors', 'folders'],
   'engine/open.ts': ['engine/engine.ts', 'errors'],
   model: ['engine contract', ...LEAVES],
   checkpoint: ['model', 'engine contract', ...LEAVES],

@@ -1,7 +1,8 @@
 /** Writing that survives a crash: a file is there as it was before, or whole, and never in between. */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { createFolders } from '../folders.ts';
 import { asWriteError } from '../system-errors.ts';
 import { CALL_BYTES } from './read-file.ts';
 
@@ -50,35 +51,9 @@ export async function writeAll(file: FileHandle, pieces: Pieces): Promise<void> 
 /** Creates a folder, with its parents, unless it exists. @throws CharloomError as `writeFileAtomic` */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    for (const folder of await missingFolders(path)) {
-      await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EEXIST') throw error; // somebody else made it meanwhile
-      });
-      await syncFolder(dirname(folder));
-    }
-    if (!(await stat(path)).isDirectory()) throw Object.assign(new Error(path), { code: 'EEXIST' });
+    for (const folder of await createFolders(path)) await syncFolder(dirname(folder));
   } catch (error) {
     throw asWriteError(error, path);
-  }
-}
-
-/**
- * The folders that are to be made, the outermost first. Node.js 20 makes them by itself, but where a file system refuses
- * to (/proc), it tries for ever.
- */
-async function missingFolders(path: string): Promise<string[]> {
-  const missing: string[] = [];
-  for (let folder = resolve(path); !(await exists(folder)); folder = dirname(folder)) missing.unshift(folder);
-  return missing;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
   }
 }
 

@@ -5,6 +5,7 @@ import { examples } from './help.ts';
 import { checkpointOption } from './options.ts';
 import { writeOutput } from './output-file.ts';
 import { pageOf } from './play-model.ts';
+import { textsOf } from './run-corpus.ts';
 import { bytes } from './terminal/format.ts';
 import { print, printJson } from './terminal/output.ts';
 import { printableLine } from './terminal/printable.ts';
@@ -35,7 +36,7 @@ async function exportModel(path: string, { html: file, checkpoint, json }: Expor
     );
   }
   const page = await pageOf(path, checkpoint);
-  await writeOutput(file, '--html', page.html);
+  await writeOutput(file, '--html', page.html, { inputs: textsOf(page.run) });
   if (json) return printJson({ path: file, bytes: page.bytes, step: page.step });
   return print(`${printableLine(file)}: ${bytes(page.bytes)}, step ${page.step}; open it in a browser\n`);
 }

@@ -6,9 +6,10 @@ import { startOf } from '../inference/start.ts';
 import { StopFilter } from '../inference/stop-filter.ts';
 import { Random } from '../random.ts';
 import type { Ids } from '../text/ids.ts';
+import { textForm } from './generated-text.ts';
 import type { OpenModel } from './open-model.ts';
 import { interruption } from './signals.ts';
-import { note, printGenerated } from './terminal/output.ts';
+import { note } from './terminal/output.ts';
 import { isLive } from './terminal/style.ts';
 
 const HELP = `The model goes on from each line you type, and remembers what came before.
@@ -28,6 +29,7 @@ export async function converse(
 ): Promise<void> {
   const { seed, stop, raw } = settings;
   const { vocabulary } = run;
+  const form = textForm(vocabulary, { ...(raw && { raw }) });
   const sampler = new Sampler(engine, model, vocabulary.unknown);
   const random = new Random(seed);
   let options: SamplingOptions = settings;
@@ -37,11 +39,11 @@ export async function converse(
 
   const live = isLive() && process.stdin.isTTY === true;
   const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: live });
-  let answering = false;
-  let stopped = false;
+  /** While there is an answer: what stops it. */
+  let answering: AbortController | undefined;
   // In raw mode Ctrl-C is a key press; it ends the answer, or, where there is none, the conversation.
   lines.on('SIGINT', () => {
-    if (answering) stopped = true;
+    if (answering) answering.abort();
     else lines.close();
   });
   interruption.signal.addEventListener('abort', () => lines.close());
@@ -67,11 +69,10 @@ export async function converse(
     } else {
       const { ids, unknownCount } = vocabulary.encode(line);
       if (unknownCount > 0) note(`(characters that the model does not know: ${unknownCount})`);
-      unread.push(...ids);
-      answering = true;
-      stopped = false;
-      await answer();
-      answering = false;
+      for (const id of ids) unread.push(id);
+      answering = new AbortController();
+      await answer(AbortSignal.any([answering.signal, interruption.signal]));
+      answering = undefined;
     }
     if (interruption.signal.aborted) break;
     if (live) lines.prompt();
@@ -79,20 +80,40 @@ export async function converse(
   if (live) note(''); // the line of the last prompt is not ended yet
   lines.close();
 
-  async function answer(): Promise<void> {
+  async function answer(signal: AbortSignal): Promise<void> {
     const last = unread.pop() ?? startOf([], vocabulary, random)[0]!;
-    await sampler.feed(unread);
-    unread = [last];
-    const decoder = vocabulary.decoder();
-    const filter = new StopFilter(stop);
-    const show = (text: string): Promise<void> => printGenerated(text, raw);
+    if (await read(signal)) unread = [last];
+    else {
+      unread.push(last);
+      return;
+    }
+    const decoder = form.decoder();
+    const filter = new StopFilter(form.written(Buffer.from(stop)));
     for await (const [id] of sampler.sample([last], length, options, [random])) {
       unread = [id!];
-      await show(filter.push(decoder.push(id!)));
-      if (filter.found || stopped || interruption.signal.aborted) break;
+      await form.show(filter.push(decoder.push(id!)));
+      if (filter.found || signal.aborted) break;
       // Lets a key press through.
       await new Promise(setImmediate);
     }
-    await show(`${filter.push(decoder.end())}${filter.end()}\n`);
+    await form.show(`${filter.push(decoder.end())}${filter.end()}\n`);
+  }
+
+  /** Feeds the network what it has not read. @returns whether it came to the end; if not, the rest is still unread */
+  async function read(signal: AbortSignal): Promise<boolean> {
+    let symbols = 0;
+    try {
+      await sampler.feed(unread, {
+        onProgress: (count) => {
+          symbols = count;
+        },
+        signal,
+      });
+      return true;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      unread = unread.slice(symbols);
+      return false;
+    }
   }
 }

@@ -20,6 +20,7 @@ export interface ModelPage {
   /** Of the document in UTF-8. */
   readonly bytes: number;
   readonly step: number;
+  readonly run: Run;
 }
 
 /**
@@ -54,5 +55,5 @@ export async function pageOf(path: string, checkpointOption: string): Promise<Mo
   const size = Buffer.byteLength(html);
   if (size > LARGE)
     note(`the page has ${bytes(size)}: browsers take long to open it, and phones may not at all`);
-  return { html, bytes: size, step };
+  return { html, bytes: size, step, run };
 }

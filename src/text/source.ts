@@ -61,14 +61,15 @@ export async function findSource(path: string, pieceBytes: number): Promise<Sour
 }
 
 /** Room for any settings or catalogue. */
-const MOST_SETTINGS_BYTES = 2 ** 20;
+const MOST_SETTINGS_BYTES = 16 * 2 ** 20;
+const SETTINGS_PIECE_BYTES = 2 ** 16;
 
 /**
  * The bytes of a file of settings, which is small; a named pipe or standard input will do.
  * @throws CharloomError as `findSource`; BAD_DATA if it is larger than any such file is
  */
 export async function readSettings(path: string): Promise<Uint8Array> {
-  const source = await findSource(path, MOST_SETTINGS_BYTES);
+  const source = await findSource(path, SETTINGS_PIECE_BYTES);
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   await source.read((piece) => {

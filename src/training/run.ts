@@ -7,7 +7,7 @@
  *     samples.txt       texts drawn while training
  *     checkpoints/STEP/ weights and training state
  */
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { access, appendFile, constants, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { makeFolder, writeFileAtomic } from '../checkpoint/atomic-write.ts';
@@ -90,7 +90,7 @@ export class Run {
     Run.#refuseTaken(dir);
     try {
       let folder = resolve(dir);
-      while (!existsSync(folder)) folder = dirname(folder);
+      while (!isThere(folder) && dirname(folder) !== folder) folder = dirname(folder);
       if (!(await stat(folder)).isDirectory()) {
         throw new CharloomError('CANNOT_CREATE', `cannot create ${dir}: ${folder} is a file`);
       }
@@ -340,4 +340,9 @@ export function parseSummary(summary: Record<string, unknown>, checkpoint: strin
     },
     origin,
   );
+}
+
+/** Whether something has this name, a symbolic link that leads nowhere included. */
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }

@@ -119,7 +119,7 @@ export class Trainer {
     this.#runningLoss = snapshot.runningLoss;
     this.#best = snapshot.best;
     this.#validation = snapshot.validation;
-    this.#warned = this.#warning() !== undefined; // it was said then
+    this.#warned = this.#warning() !== undefined; // it was said then, at the latest
   }
 
   /**
@@ -155,6 +155,7 @@ export class Trainer {
     if (this.#stepsDone > 0 && due(config.evalEvery) && !evaluated()) {
       yield* this.#evaluate(signal);
       if (evaluated()) yield await this.#save(store);
+      flushed = performance.now();
     }
     while (!reason) {
       reason = signal.aborted ? 'interrupted' : this.#budgetReached();
@@ -176,10 +177,12 @@ export class Trainer {
       flushed = now;
       await yieldToEventLoop();
 
+      const before = this.#validation;
       const isBest = evaluate && reason !== 'interrupted' && (yield* this.#evaluate(signal));
       if (sample) yield { event: 'sample', step: this.#stepsDone, text: await this.#sample() };
-      // A new best is saved even where a checkpoint of this step is there: the best is named in it.
-      if (isBest || (checkpoint && this.#savedStep !== this.#stepsDone)) yield await this.#save(store);
+      // Even where a checkpoint of this step is there: the best is named in it, and the last evaluation.
+      const isNews = isBest || (reason !== undefined && this.#validation !== before);
+      if (isNews || (checkpoint && this.#savedStep !== this.#stepsDone)) yield await this.#save(store);
       // Evaluating, sampling and saving count against a budget of minutes, but not as training speed.
       flushed = performance.now();
     }

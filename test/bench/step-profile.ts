@@ -17,9 +17,9 @@ const SAMPLE_MICROSECONDS = 500;
 
 /** What the functions of the kernels are for; one that is inlined counts where it is. */
 const PARTS: Record<string, RegExp> = {
-  'inner loop of the products': /matmul\/panelProduct$/,
+  'products: tiles and inner loop': /matmul\/panelProduct$/,
   'leftover rows': /row-product\//,
-  'packing, and walking the tiles': /pack\/|matmul\/matmul$|walk\/product/,
+  'packing, and walking the panels': /pack\/|matmul\/matmul$|walk\/product/,
   'cells, exp and tanh': /cells\/|math\//,
   loss: /loss\//,
   'optimizer, norm': /optimizer\/|data\//,

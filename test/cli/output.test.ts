@@ -293,6 +293,29 @@ describe('--json', { concurrency: 4 }, () => {
   });
 });
 
+describe('an output', { concurrency: 4 }, () => {
+  const refused: [args: string[], message: RegExp][] = [
+    [['export', 'run', '--html', 'text.txt'], /--html text\.txt is the file that is read/],
+    [['report', 'run', '-o', 'text.txt'], /--output text\.txt is the file that is read/],
+    [['surprise', 'run', '--html', 'text.txt'], /--html text\.txt is the file that is read/],
+    [['neurons', 'run', '--html', 'text.txt'], /--html text\.txt is the file that is read/],
+    [['gradients', 'run', '--svg', 'text.txt'], /--svg text\.txt is the file that is read/],
+    [['report', 'run', '-o', 'run/config.json'], /run\/config\.json is a file of a run/],
+    [['surprise', 'run', 'text.txt', '--per-character', 'run/metrics.jsonl'], /is a file of a run/],
+    [['export', 'run', '--html', 'run/checkpoints/6/model.safetensors'], /is a file of a run/],
+    [['surprise', 'run', '--html', 'both', '--per-character', './both'], /are both both/],
+  ];
+  for (const [args, message] of refused) {
+    it(`does not replace what is needed: ${args.join(' ')}`, async () => {
+      const { status, stderr } = await charloom(args, { cwd });
+      assert.equal(status, 2, stderr);
+      assert.match(stderr, message);
+      assert.equal(readFileSync(join(cwd, 'text.txt'), 'utf8'), sampleText(3000));
+      assert.equal((await charloom(['info', 'run', '--verify'], { cwd })).status, 0);
+    });
+  }
+});
+
 describe('a named pipe', { concurrency: 3 }, () => {
   it('gets what a file would get', async () => {
     await succeed(['export', 'run', '--html', 'page.html'], { cwd });

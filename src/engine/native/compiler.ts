@@ -4,12 +4,13 @@
  */
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { lstat, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { lstat, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { cpus, homedir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { CharloomError } from '../../errors.ts';
+import { createFolders } from '../../folders.ts';
 import * as opcodes from '../commands/opcodes.ts';
 
 const SOURCES = fileURLToPath(new URL('./c/', import.meta.url));
@@ -123,12 +124,7 @@ async function openCache(): Promise<string> {
   const { XDG_CACHE_HOME: given = '' } = process.env;
   const folder = path.join(path.isAbsolute(given) ? given : path.join(homedir(), '.cache'), 'charloom');
   try {
-    // Not `recursive`: where a file system refuses to make any (/proc), Node.js 20 would try for ever.
-    for (const each of [path.dirname(folder), folder]) {
-      await mkdir(each, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EEXIST') throw error;
-      });
-    }
+    await createFolders(folder, 0o700);
   } catch (cause) {
     throw new CharloomError(
       'UNAVAILABLE',
