@@ -182,7 +182,13 @@ describe('reports and checkpoints', { concurrency: 3 }, () => {
     const stepsOf = (name: string) => events.filter(({ event }) => event === name).map(({ step }) => step);
     assert.deepEqual(stepsOf('eval'), [2, 4, 6, 8, 9], 'the end is evaluated');
     assert.deepEqual(stepsOf('sample'), [4, 8]);
-    assert.deepEqual(stepsOf('checkpoint'), [2, 3, 6, 9], 'a new best is saved at once');
+    assert.deepEqual(
+      stepsOf('checkpoint'),
+      [2, 3, 6, 9, 9],
+      'a new best is saved at once, and the evaluation at the end',
+    );
+    const [info] = await json<{ validation: { step: number } }>(['info', 'best'], { cwd });
+    assert.equal(info!.validation.step, 9);
     const samples = readFileSync(join(cwd, 'best', 'samples.txt'), 'utf8');
     assert.match(samples, /^── step 4 ──\n[ab]{300}\n\n── step 8 ──\n[ab]{300}\n\n$/);
     const { stderr } = await succeed(['sample', 'best', '--length', '1', '--json'], { cwd });
