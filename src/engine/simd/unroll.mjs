@@ -1,9 +1,10 @@
 /**
  * Unrolls loops while AssemblyScript compiles the kernels, which neither its optimizer nor V8 does: a loop
  *
- *     for (let step: usize = 0; condition; step = (step + 1) % unroll(16)) { body }
+ *     const TURN: usize = 16;
+ *     for (let step: usize = 0; condition; step = (step + 1) % unroll(TURN)) { body }
  *
- * becomes one whose turn is 16 times the body, the condition between them. `step` is a constant in each, so it may stand
+ * becomes one whose turn is 16 times the body, the condition between them. (The constant is of the same file.) `step` is a constant in each, so it may stand
  * where WebAssembly wants one, as in the offset of a load. The body may `break`, but not `continue`.
  */
 import { CommonFlags, Node, NodeKind, Token } from 'assemblyscript';
@@ -11,31 +12,43 @@ import { Transform } from 'assemblyscript/transform';
 
 export default class Unroll extends Transform {
   afterParse(parser) {
-    for (const source of parser.sources) {
-      for (const statement of source.statements) {
-        if (statement.kind === NodeKind.FunctionDeclaration && statement.body) unrollWithin(statement.body);
+    for (const { statements } of parser.sources) {
+      const constants = constantsOf(statements);
+      for (const statement of statements) {
+        if (statement.kind === NodeKind.FunctionDeclaration && statement.body) {
+          unrollWithin(statement.body, constants);
+        }
       }
     }
   }
 }
 
+/** The numbers that are constants of a file, by name. */
+function constantsOf(statements) {
+  const declarations = statements.flatMap((statement) => statement.declarations ?? []);
+  return new Map(declarations.map(({ name, initializer }) => [name.text, Number(initializer?.value)]));
+}
+
 /** Unrolls what there is in blocks and loops; what a condition guards is left as it is. */
-function unrollWithin(statement) {
+function unrollWithin(statement, constants) {
   if (statement.kind === NodeKind.Block) {
     statement.statements = statement.statements.map((inner) => {
-      unrollWithin(inner);
-      const times = inner.kind === NodeKind.For ? timesOf(inner.incrementor) : 0;
+      unrollWithin(inner, constants);
+      const times = inner.kind === NodeKind.For ? timesOf(inner.incrementor, constants) : 0;
       return times > 0 ? unrolled(inner, times) : inner;
     });
   } else if (statement.body) {
-    unrollWithin(statement.body);
+    unrollWithin(statement.body, constants);
   }
 }
 
-/** 16 in `step = (step + 1) % unroll(16)`; 0 in anything else. */
-function timesOf(incrementor) {
+/** The value of TURN in `step = (step + 1) % unroll(TURN)`; 0 in anything else. */
+function timesOf(incrementor, constants) {
   const call = incrementor?.right?.right;
-  return call?.kind === NodeKind.Call && call.expression.text === 'unroll' ? Number(call.args[0].value) : 0;
+  if (call?.kind !== NodeKind.Call || call.expression.text !== 'unroll') return 0;
+  const times = constants.get(call.args[0].text);
+  if (!(times > 0)) throw new Error(`unroll(${call.args[0].text}): no such constant in this file`);
+  return times;
 }
 
 function unrolled(loop, times) {

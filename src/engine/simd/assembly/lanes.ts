@@ -50,7 +50,7 @@ export function beside(value: v128, neighbour: v128): v128 {
   return v128.shuffle<i32>(value, neighbour, 0, 1, 2, 3);
 }
 
-/** In `step = (step + 1) % unroll(16)`, has the loop unrolled: see `../unroll.mjs`. */
+/** In `step = (step + 1) % unroll(TURN)`, has the loop unrolled: see `../unroll.mjs`. */
 export function unroll(times: usize): usize {
   return times;
 }

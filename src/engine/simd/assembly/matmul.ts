@@ -12,6 +12,9 @@ import { BLOCK_DEPTH, BLOCK_ROWS, TILE_COLUMNS, TILE_ROWS } from './layout';
 import { PANEL_STEP, packTiles, packTilesTransposed, panelBlockBytes, TILE_BYTES, TILE_STEP } from './pack';
 import { finishRow, rowProduct } from './row-product';
 
+/** Steps of depth in a turn of the inner loop. */
+const TURN: usize = 16;
+
 /**
  * Computes the panels of 8 columns from `firstPanel` on, `panelCount` of them; `out`, `panels` and `bias` are those of all.
  *
@@ -117,7 +120,7 @@ function panelProduct(
     // Many steps a turn, since a turn costs instructions of its own; an exit after each, without which the compiler moves the
     // loads of all of them to the front, where they would not fit into the registers.
     const end = a + (depth as usize) * TILE_STEP;
-    for (let step: usize = 0; a !== end; step = (step + 1) % unroll(16)) {
+    for (let step: usize = 0; a !== end; step = (step + 1) % unroll(TURN)) {
       const b0 = v128.load(b, step * PANEL_STEP);
       const b1 = v128.load(b, step * PANEL_STEP + 16);
       const x0 = v128.load32_splat(a);
@@ -141,7 +144,7 @@ function panelProduct(
       s30 = beside(left, right);
       s31 = beside(right, left);
       a += TILE_STEP;
-      if (step === 15) b += 16 * PANEL_STEP;
+      if (step === TURN - 1) b += TURN * PANEL_STEP;
     }
     if (columns < TILE_COLUMNS) {
       finishRow(out, s00, s01, bias, accumulate, columns);

@@ -3,6 +3,9 @@ import { loadLanes, storeLanes, unroll } from './lanes';
 import { TILE_COLUMNS } from './layout';
 import { PANEL_STEP } from './pack';
 
+/** Steps of depth in a turn of the inner loop. */
+const TURN: usize = 8;
+
 /**
  * The panels of `columns` columns from the first on, three at a time. The row's elements lie `stride` bytes apart, from `a`
  * on: they are read once for every three panels, which is less than packing them would take. A sum runs through its terms
@@ -52,7 +55,7 @@ function rowTimesThreePanels(
   let p1 = columns > TILE_COLUMNS ? p0 + panelBytes : p0;
   let p2 = columns > 2 * TILE_COLUMNS ? p1 + panelBytes : p0;
   const end = a + (depth as usize) * stride;
-  for (let step: usize = 0; a !== end; step = (step + 1) % unroll(8)) {
+  for (let step: usize = 0; a !== end; step = (step + 1) % unroll(TURN)) {
     const x = v128.load32_splat(a);
     s00 = f32x4.add(s00, f32x4.mul(x, v128.load(p0, step * PANEL_STEP)));
     s01 = f32x4.add(s01, f32x4.mul(x, v128.load(p0, step * PANEL_STEP + 16)));
@@ -61,10 +64,10 @@ function rowTimesThreePanels(
     s20 = f32x4.add(s20, f32x4.mul(x, v128.load(p2, step * PANEL_STEP)));
     s21 = f32x4.add(s21, f32x4.mul(x, v128.load(p2, step * PANEL_STEP + 16)));
     a += stride;
-    if (step === 7) {
-      p0 += 8 * PANEL_STEP;
-      p1 += 8 * PANEL_STEP;
-      p2 += 8 * PANEL_STEP;
+    if (step === TURN - 1) {
+      p0 += TURN * PANEL_STEP;
+      p1 += TURN * PANEL_STEP;
+      p2 += TURN * PANEL_STEP;
     }
   }
   finishRow(out, s00, s01, bias, accumulate, columns);
