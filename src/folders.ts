@@ -1,4 +1,4 @@
-/** Making folders with their parents. */
+/** Whether something is there, and making folders with their parents. */
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
@@ -24,7 +24,8 @@ export async function createFolders(path: string, mode = 0o777): Promise<string[
   return missing;
 }
 
-async function exists(path: string): Promise<boolean> {
+/** Whether a path leads to something. @throws the errors of the system, but for that there is nothing */
+export async function exists(path: string): Promise<boolean> {
   try {
     await stat(path);
     return true;

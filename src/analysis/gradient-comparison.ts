@@ -1,4 +1,7 @@
-/** The gradients of new networks of every cell, side by side: how much of vanishing and exploding is due to the cell, and how much to its initial weights. */
+/**
+ * The gradients of new networks of every cell, side by side: how much of vanishing and exploding is due to the cell, and how
+ * much to its initial weights.
+ */
 import type { Engine } from '../engine/engine.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { initialWeights } from '../model/initial-weights.ts';

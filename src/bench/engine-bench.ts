@@ -84,7 +84,7 @@ export class EngineBench {
       if (model.layout.length > MOST_WEIGHTS) {
         throw new CharloomError(
           'UNAVAILABLE',
-          `${model.layout.count} weights are more than any engine takes`,
+          `${model.layout.count} weights are more than any engine takes: give fewer layers or hidden units`,
         );
       }
       engine.write(model.parameters, syntheticWeights(model));

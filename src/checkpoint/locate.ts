@@ -2,6 +2,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CharloomError } from '../errors.ts';
+import { exists } from '../folders.ts';
 import { asReadError } from '../system-errors.ts';
 import { CHECKPOINTS, listCheckpoints, savedSteps } from './checkpoint.ts';
 import { MANIFEST, readManifest } from './manifest.ts';
@@ -26,9 +27,9 @@ export interface LocatedModel {
  */
 export async function resolveModel(path: string, which: CheckpointChoice = 'best'): Promise<LocatedModel> {
   await requireFolder(path);
-  if (await exists(join(path, MANIFEST))) return oneCheckpoint(path, which);
-  if (!(await exists(join(path, CHECKPOINTS)))) {
-    if (await exists(join(path, 'config.json'))) {
+  if (await isThere(join(path, MANIFEST))) return oneCheckpoint(path, which);
+  if (!(await isThere(join(path, CHECKPOINTS)))) {
+    if (await isThere(join(path, 'config.json'))) {
       throw new CharloomError(
         'NO_INPUT',
         `${path} has no checkpoint yet`,
@@ -79,7 +80,7 @@ async function oneCheckpoint(path: string, which: CheckpointChoice): Promise<Loc
 
 /** Tells why a folder that is there was not listed. */
 async function refuseDamaged(dir: string): Promise<void> {
-  if (!(await exists(dir))) return;
+  if (!(await isThere(dir))) return;
   const { step } = await readManifest(dir);
   throw new CharloomError('BAD_DATA', `${dir} is damaged: its manifest is that of step ${step}`);
 }
@@ -94,12 +95,8 @@ export async function requireFolder(path: string): Promise<void> {
   throw new CharloomError('NO_INPUT', `${path} is a file, not a run folder or a checkpoint folder`);
 }
 
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+async function isThere(path: string): Promise<boolean> {
+  return exists(path).catch((error: unknown) => {
     throw asReadError(error, path);
-  }
+  });
 }

@@ -27,9 +27,9 @@ export async function converse(
   prompt: Ids,
   settings: SamplingOptions & { length: number; seed: number; stop: string; raw?: boolean },
 ): Promise<void> {
-  const { seed, stop, raw } = settings;
+  const { seed, stop } = settings;
   const { vocabulary } = run;
-  const form = textForm(vocabulary, { ...(raw && { raw }) });
+  const form = textForm(vocabulary, settings);
   const sampler = new Sampler(engine, model, vocabulary.unknown);
   const random = new Random(seed);
   let options: SamplingOptions = settings;

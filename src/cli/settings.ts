@@ -94,6 +94,8 @@ const groups: readonly (readonly [heading: string, options: () => Option[]])[] =
   ['Reproducibility:', () => [numberOption('--seed <n>', 'seed of everything that is random')]],
 ];
 
+const SETTINGS_HEADING = 'Settings (the defaults above are those of preset default):';
+
 /** Adds all settings to a command as options. */
 export function addSettingOptions(command: Command): void {
   for (const [heading, options] of groups) {
@@ -102,11 +104,11 @@ export function addSettingOptions(command: Command): void {
   command.addOption(
     new Option('--preset <name>', 'settings to start from')
       .choices(Object.keys(PRESETS))
-      .helpGroup('Settings (the defaults above are those of preset default):'),
+      .helpGroup(SETTINGS_HEADING),
   );
   command.addOption(
     new Option('--config <file>', "JSON file of settings, or a run's config.json").helpGroup(
-      'Settings (the defaults above are those of preset default):',
+      SETTINGS_HEADING,
     ),
   );
 }

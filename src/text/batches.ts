@@ -2,7 +2,9 @@
  * Training text as batches for truncated backpropagation through time (Williams & Peng 1990).
  *
  * The text is cut into B streams of equal length; stream b is the b-th contiguous piece. What is left over is not
- * used: fewer than B symbols at the end of the text, fewer than T at the end of each stream. Window w of an epoch takes the symbols w·T to w·T + T - 1 of every
+ * used: fewer than B symbols at the end of the text, fewer than T at the end of each stream.
+ *
+ * Window w of an epoch takes the symbols w·T to w·T + T - 1 of every
  * stream as inputs and their successors as targets. So row b of one window goes on where row b of the window
  * before ended, and the hidden state can be carried over; at the start of an epoch it cannot.
  *

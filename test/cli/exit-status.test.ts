@@ -65,6 +65,20 @@ describe('exit status 2: the command line is wrong', { concurrency: 4 }, () => {
       "'charloom corpus get --help'",
     ],
     ['a command is misspelt', ['trian'], "unknown command 'trian'", 'Did you mean train?'],
+    ['a command is misspelt before --help', ['trian', '--help'], "unknown command 'trian'"],
+    ['a command is misspelt after help', ['help', 'trian'], "unknown command 'trian'"],
+    ['the run folder has no name', ['train', 'text.txt', '--out', ''], "--out ''"],
+    [
+      'an activation is given to a cell that has none to choose',
+      ['train', 'text.txt', '--cell', 'gru', '--activation', 'relu'],
+      '--activation changes nothing: the cell is gru',
+    ],
+    [
+      'a decay is given to a schedule without one',
+      ['train', 'text.txt', '--decay-rate', '0.5'],
+      '--decay-rate changes nothing: the schedule is cosine',
+      '--schedule step',
+    ],
     ['an argument is missing', ['sample'], "missing required argument 'model'"],
     ['a value is not finite', ['train', 'text.txt', '--hidden', 'Infinity'], '--hidden is Infinity'],
     ['a value is out of range', ['train', 'text.txt', '--dropout', '1.5'], '--dropout is 1.5', '0 to 0.999'],
@@ -298,6 +312,16 @@ describe('exit status 76: the training diverges', { concurrency: 2 }, () => {
       [...train, ...options, '--learning-rate', '1e6', '--warmup', '0', '--steps', '50', '--rollbacks', '0'],
       'nothing was saved',
     ));
+});
+
+it('exit status 73 before the text is read: when the run folder cannot be', async () => {
+  for (const out of ['text.txt', 'text.txt/run', '/proc/self/nonesuch']) {
+    const { status, stderr } = await charloom(['train', 'text.txt', '--out', out], { cwd });
+    // The last one only shows when it is made: folders look writable there.
+    assert.equal(status, 73, stderr);
+    if (!out.startsWith('/proc')) assert.doesNotMatch(stderr, /reading the text/);
+    assert.match(stderr, /^error: cannot create /m);
+  }
 });
 
 describe('signals', { concurrency: 2 }, () => {

@@ -143,6 +143,16 @@ describe('charloom sample', { concurrency: 4 }, () => {
     assert.doesNotMatch(drawn!.text, /\p{Surrogate}/u);
   });
 
+  it('when there are more texts than are drawn side by side then each is that of its seed', async () => {
+    const args = ['sample', 'run', '--length', '5', '--seed', '7'];
+    const drawn = await json<Drawn>([...args, '--count', '130'], { cwd });
+    assert.equal(drawn.length, 130);
+    for (const i of [0, 64, 128]) {
+      const [alone] = await json<Drawn>(['sample', 'run', '--length', '5', '--seed', `${7 + i}`], { cwd });
+      assert.equal(drawn[i]!.text, alone!.text, `text ${i}: the sampler forgot those before`);
+    }
+  });
+
   it('when a checkpoint folder is given then it is the model', async () => {
     const args = ['--length', '60', '--seed', '7'];
     const [drawn] = await json<Drawn>(['sample', 'run/checkpoints/200', ...args], { cwd });

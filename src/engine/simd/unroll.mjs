@@ -4,8 +4,8 @@
  *     const TURN: usize = 16;
  *     for (let step: usize = 0; condition; step = (step + 1) % unroll(TURN)) { body }
  *
- * becomes one whose turn is 16 times the body, the condition between them. (The constant is of the same file.) `step` is a constant in each, so it may stand
- * where WebAssembly wants one, as in the offset of a load. The body may `break`, but not `continue`.
+ * becomes one whose turn is 16 times the body, the condition between them. (The constant is of the same file.) `step` is a
+ * constant in each, so it may stand where WebAssembly wants one, as in the offset of a load. The body may `break`, but not `continue`.
  */
 import { CommonFlags, Node, NodeKind, Token } from 'assemblyscript';
 import { Transform } from 'assemblyscript/transform';
