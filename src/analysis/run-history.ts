@@ -106,7 +106,6 @@ export class HistoryCollector {
   #learningRate: number | null = null;
   #latest: RunFigures['validation'] = null;
   #best: RunFigures['best'] = null;
-  #rolledBack = 0;
   #ended: DoneReason | null = null;
   #damaged = 0;
 
@@ -150,7 +149,6 @@ export class HistoryCollector {
         }
         break;
       case 'rollback':
-        this.#rolledBack++;
         this.#rollbacks.push({
           step,
           minutes: this.#minutes,
@@ -203,7 +201,7 @@ export class HistoryCollector {
         learningRate: this.#learningRate,
         validation: this.#latest,
         best: this.#best,
-        rollbacks: this.#rolledBack,
+        rollbacks: this.#rollbacks.length,
         ended: this.#ended,
       },
     };

@@ -2,18 +2,16 @@
 import type { Engine } from '../engine/engine.ts';
 import { Evaluator, WINDOW } from '../inference/evaluator.ts';
 import { Sampler } from '../inference/sampler.ts';
+import { SAMPLING_DEFAULTS } from '../inference/sampling-options.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { Random } from '../random.ts';
 import type { Work } from './measure.ts';
 import { syntheticText } from './synthetic.ts';
 
-/** As `sample` draws without options. */
-const OPTIONS = { temperature: 0.8, topK: 0, topP: 1, minP: 0 };
-
 /** Draws one character of one text. */
 export function samplingWork(engine: Engine, model: LanguageModel): Work {
   const sampler = new Sampler(engine, model, model.config.vocabulary - 1);
-  const characters = sampler.sample([0], Number.POSITIVE_INFINITY, OPTIONS, [new Random(1)]);
+  const characters = sampler.sample([0], Number.POSITIVE_INFINITY, SAMPLING_DEFAULTS, [new Random(1)]);
   return async () => {
     await characters.next();
     return 1;

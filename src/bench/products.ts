@@ -3,7 +3,7 @@ import { declare, type Engine } from '../engine/engine.ts';
 import { Recorder } from '../engine/recorder.ts';
 import { cellOf } from '../model/cells/cell.ts';
 import type { LanguageModel } from '../model/language-model.ts';
-import { FLUSH_MILLISECONDS } from '../training/trainer.ts';
+import { FLUSH_MILLISECONDS } from '../training/step.ts';
 import type { Work } from './measure.ts';
 
 /** Replays between two waits for the device, at most. */

@@ -6,8 +6,13 @@ import { Random } from '../random.ts';
 import { Batches } from '../text/batches.ts';
 import type { TrainingConfig } from '../training/config.ts';
 import { Optimizer } from '../training/optimizer.ts';
-import { HISTORY_ROWS, recordTrainingStep, type TrainingStep, writeInputs } from '../training/step.ts';
-import { FLUSH_MILLISECONDS } from '../training/trainer.ts';
+import {
+  FLUSH_MILLISECONDS,
+  HISTORY_ROWS,
+  recordTrainingStep,
+  type TrainingStep,
+  writeInputs,
+} from '../training/step.ts';
 import { syntheticText } from './synthetic.ts';
 
 /** Windows of the synthetic text. */

@@ -1,6 +1,9 @@
 /** A model's weights as named tensors of a file, and back. */
+import { join } from 'node:path';
 import { CharloomError } from '../errors.ts';
 import { type ParameterLayout, savedShape } from '../model/parameters.ts';
+import { loadModel } from './checkpoint.ts';
+import { MODEL } from './manifest.ts';
 import type { SafeTensor } from './safetensors.ts';
 
 /** The named tensors of the flat weights, with PyTorch's names and shapes. */
@@ -19,6 +22,19 @@ export function weightsToTensors(
 /** A float tensor of the precision that its engine computes in. */
 export function floatTensor(shape: number[], data: Float32Array | Float64Array): SafeTensor {
   return { dtype: data instanceof Float64Array ? 'F64' : 'F32', shape, data };
+}
+
+/**
+ * The weights of a checkpoint, flat, and what `loadModel` tells of it beside them.
+ * @param dir folder of the checkpoint
+ * @throws CharloomError as `loadModel` and `weightsFromTensors`
+ */
+export async function loadWeights(
+  dir: string,
+  layout: ParameterLayout,
+): Promise<Omit<Awaited<ReturnType<typeof loadModel>>, 'model'> & { readonly weights: Float64Array }> {
+  const { model, ...rest } = await loadModel(dir);
+  return { ...rest, weights: weightsFromTensors(layout, model, join(dir, MODEL)) };
 }
 
 /**

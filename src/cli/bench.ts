@@ -11,7 +11,7 @@ import { PRESETS } from '../training/presets.ts';
 import { type BenchReport, reportAsJson, reportAsText } from './bench-report.ts';
 import { openEngine } from './engine.ts';
 import { examples } from './help.ts';
-import { flagOf, numberOption, threadsOption } from './options.ts';
+import { numberOption, OPTION_ORIGIN, threadsOption } from './options.ts';
 import { interruption } from './signals.ts';
 import { print, printJson } from './terminal/output.ts';
 import { waiting } from './terminal/wait.ts';
@@ -65,11 +65,7 @@ export function benchCommand(): Command {
 }
 
 async function bench(options: BenchOptions): Promise<void> {
-  const { seconds } = checkFields<{ seconds: number }>(
-    options,
-    { seconds: positive(3600) },
-    { code: 'USAGE', field: flagOf },
-  );
+  const { seconds } = checkFields<{ seconds: number }>(options, { seconds: positive(3600) }, OPTION_ORIGIN);
   const cells = options.cell ?? [undefined];
   const shapes = cells.flatMap((cell) => [...new Set(options.shape)].map((s) => parseShape(s, cell)));
   const engines = options.device

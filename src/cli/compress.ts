@@ -1,17 +1,21 @@
 /** `charloom compress`: a text in as many bits as the model finds it surprising. */
 import { Command } from 'commander';
 import { CharloomError } from '../errors.ts';
-import { type Compressed, Compressor } from '../inference/compressor.ts';
+import { Compressor } from '../inference/compressor.ts';
+import { readBytes } from '../text/source.ts';
 import { examples } from './help.ts';
 import { openModel } from './open-model.ts';
 import { checkpointOption, threadsOption } from './options.ts';
 import { type Output, openOutput, STDOUT } from './output-file.ts';
-import { readBytes } from './read-bytes.ts';
+import { readText } from './read-text.ts';
 import { interruption } from './signals.ts';
-import { ProgressBar } from './terminal/bar.ts';
+import { ProgressBar, withBar } from './terminal/bar.ts';
 import { bytes as amount, count, pairs } from './terminal/format.ts';
 import { note, print, printJson } from './terminal/output.ts';
 import { printableLine } from './terminal/printable.ts';
+
+/** What is compressed is in memory; and a larger text would take days. */
+export const MOST_BYTES = 2 ** 31;
 
 /** The only engine that gives the same bits on every machine. */
 export const COMPRESSION_DEVICE = 'simd';
@@ -86,20 +90,16 @@ async function compressTo(
   file: string,
   options: CompressOptions,
 ): Promise<void> {
-  const { bytes, name } = await readBytes(file);
+  const { bytes, label } = await readText((onProgress) => readBytes(file, MOST_BYTES, onProgress));
   const { run, step, model, engine } = await openModel(path, { ...options, device: COMPRESSION_DEVICE });
 
-  const bar = new ProgressBar('compressing', bytes.length, amount);
   const start = performance.now();
-  let compressed: Compressed;
-  try {
-    compressed = await new Compressor(engine, model, run.vocabulary).compress(bytes, step, {
+  const compressed = await withBar(new ProgressBar('compressing', bytes.length, amount), (bar) =>
+    new Compressor(engine, model, run.vocabulary).compress(bytes, step, {
       onProgress: (done) => bar.update(done),
       signal: interruption.signal,
-    });
-  } finally {
-    bar.close();
-  }
+    }),
+  );
   const seconds = (performance.now() - start) / 1000;
   await output.write(compressed.file);
   await output.finish();
@@ -113,7 +113,7 @@ async function compressTo(
     );
   }
   if (!compressed.coding) {
-    note(`${printableLine(name)} is stored as it is: with this model it would become longer`);
+    note(`${printableLine(label)} is stored as it is: with this model it would become longer`);
   }
   if (options.json) {
     return printJson({

@@ -1,13 +1,20 @@
 /** `charloom decompress`: the file that `compress` was given, or none. */
 import { Command } from 'commander';
 import { Compressor } from '../inference/compressor.ts';
-import { addCompressOptions, COMPRESSION_DEVICE, type CompressOptions, openDestination } from './compress.ts';
+import { readBytes } from '../text/source.ts';
+import {
+  addCompressOptions,
+  COMPRESSION_DEVICE,
+  type CompressOptions,
+  MOST_BYTES,
+  openDestination,
+} from './compress.ts';
 import { examples } from './help.ts';
 import { openModel } from './open-model.ts';
 import { type Output, STDOUT } from './output-file.ts';
-import { readBytes } from './read-bytes.ts';
+import { readText } from './read-text.ts';
 import { interruption } from './signals.ts';
-import { ProgressBar } from './terminal/bar.ts';
+import { ProgressBar, withBar } from './terminal/bar.ts';
 import { count, pairs } from './terminal/format.ts';
 import { note, print, printJson } from './terminal/output.ts';
 import { printableLine } from './terminal/printable.ts';
@@ -44,24 +51,16 @@ async function decompressTo(
   file: string,
   options: CompressOptions,
 ): Promise<void> {
-  const input = await readBytes(file);
+  const input = await readText((onProgress) => readBytes(file, MOST_BYTES, onProgress));
   const { run, step, model, engine } = await openModel(path, { ...options, device: COMPRESSION_DEVICE });
 
-  let bar: ProgressBar | undefined;
   const start = performance.now();
-  let restored: { bytes: Uint8Array; characters?: number };
-  try {
-    restored = await new Compressor(engine, model, run.vocabulary).decompress(input.bytes, input.name, {
-      onProgress: (done, total) => {
-        bar ??= new ProgressBar('decompressing', total);
-        bar.update(done);
-      },
+  const { bytes, characters } = await withBar(new ProgressBar('decompressing', undefined), (bar) =>
+    new Compressor(engine, model, run.vocabulary).decompress(input.bytes, input.label, {
+      onProgress: (done, total) => bar.update(done, total),
       signal: interruption.signal,
-    });
-  } finally {
-    bar?.close();
-  }
-  const { bytes, characters } = restored;
+    }),
+  );
   const charactersPerSecond = characters && characters / ((performance.now() - start) / 1000);
   await output.write(bytes);
   await output.finish();

@@ -14,7 +14,7 @@ import type { EvaluationText } from './evaluation-text.ts';
 import { readText } from './read-text.ts';
 import { readRunCorpus } from './run-corpus.ts';
 import { interruption } from './signals.ts';
-import { ProgressBar } from './terminal/bar.ts';
+import { ProgressBar, withBar } from './terminal/bar.ts';
 import { table } from './terminal/format.ts';
 import { printableLine } from './terminal/printable.ts';
 
@@ -75,17 +75,14 @@ export class Baseline {
   }
 
   static async #count(ids: IdSequence, run: Run, order: number, text: EvaluationText): Promise<Baseline> {
-    const bar = new ProgressBar('counting n-grams', ids.length);
-    try {
-      const model = await KneserNey.train(ids, run.vocabulary.size, order, {
+    const model = await withBar(new ProgressBar('counting n-grams', ids.length), (bar) =>
+      KneserNey.train(ids, run.vocabulary.size, order, {
         memoryBytes: MEMORY_SHARE * freemem(),
         onProgress: (symbols) => bar.update(symbols),
         signal: interruption.signal,
-      });
-      return new Baseline(model, text, run.vocabulary);
-    } finally {
-      bar.close();
-    }
+      }),
+    );
+    return new Baseline(model, text, run.vocabulary);
   }
 
   /** Makes the same predictions as the network. */

@@ -5,9 +5,9 @@ import type { Evaluation } from '../inference/evaluator.ts';
 import type { IdSequence } from '../text/id-sequence.ts';
 import { DYNAMIC_DEFAULTS, DynamicEvaluator, type DynamicSettings } from '../training/dynamic-evaluation.ts';
 import type { OpenModel } from './open-model.ts';
-import { flagOf, type ModelOptions } from './options.ts';
+import { flagOf, type ModelOptions, OPTION_ORIGIN } from './options.ts';
 import { interruption } from './signals.ts';
-import { ProgressBar } from './terminal/bar.ts';
+import { ProgressBar, withBar } from './terminal/bar.ts';
 
 export interface DynamicOptions extends Pick<ModelOptions, 'weights'> {
   readonly dynamic?: boolean;
@@ -39,7 +39,7 @@ export function dynamicSettings(options: DynamicOptions): DynamicSettings | unde
       dynamicRate: positive(1),
       dynamicSegment: integer(1, 1024),
     },
-    { code: 'USAGE', field: flagOf },
+    OPTION_ORIGIN,
   );
   return { learningRate: dynamicRate, segment: dynamicSegment };
 }
@@ -58,17 +58,13 @@ export async function evaluateDynamically(
   ids: IdSequence,
   settings: DynamicSettings,
 ): Promise<DynamicResult> {
-  const bar = new ProgressBar('evaluating dynamically', ids.length - 1);
   const start = performance.now();
-  let evaluation: Evaluation;
-  try {
-    evaluation = await new DynamicEvaluator(engine, model, settings).evaluate(ids, {
+  const evaluation = await withBar(new ProgressBar('evaluating dynamically', ids.length - 1), (bar) =>
+    new DynamicEvaluator(engine, model, settings).evaluate(ids, {
       onProgress: (done) => bar.update(done),
       signal: interruption.signal,
-    });
-  } finally {
-    bar.close();
-  }
+    }),
+  );
   if (!Number.isFinite(evaluation.crossEntropy)) {
     throw new CharloomError(
       'DIVERGED',

@@ -16,6 +16,7 @@ import {
   readEvaluationText,
   requireFinite,
   requireOneText,
+  type SplitOption,
   splitOption,
 } from './evaluation-text.ts';
 import { examples } from './help.ts';
@@ -28,7 +29,7 @@ import { print, printJson } from './terminal/output.ts';
 import { printableLine } from './terminal/printable.ts';
 
 interface EvalOptions extends ModelOptions, DynamicOptions {
-  readonly split?: 'validation' | 'test';
+  readonly split?: SplitOption;
   readonly baseline?: number | true;
   readonly json?: boolean;
 }

@@ -23,7 +23,7 @@ export interface EvaluationText {
   readonly close: () => void;
 }
 
-export type SplitOption = 'validation' | 'test' | undefined;
+export type SplitOption = 'validation' | 'test';
 
 /** The part that is read when no file is given. */
 export const splitOption = (): Option =>
@@ -33,7 +33,7 @@ export const splitOption = (): Option =>
   ]);
 
 /** @throws CharloomError USAGE if both a split and files are given */
-export function requireOneText(files: readonly string[], split: SplitOption): void {
+export function requireOneText(files: readonly string[], split: SplitOption | undefined): void {
   if (!split || files.length === 0) return;
   throw new CharloomError(
     'USAGE',
@@ -51,7 +51,7 @@ export function requireOneText(files: readonly string[], split: SplitOption): vo
 export async function readEvaluationText(
   run: Run,
   files: readonly string[],
-  split: SplitOption,
+  split: SplitOption | undefined,
   limit = Number.POSITIVE_INFINITY,
 ): Promise<EvaluationText> {
   const text = files.length > 0 ? await readFiles(run, files) : await readPart(run, split ?? 'validation');
@@ -79,7 +79,7 @@ async function readFiles({ vocabulary }: Run, files: readonly string[]): Promise
   return { ...text, source: files.join(' ') };
 }
 
-async function readPart(run: Run, split: 'validation' | 'test'): Promise<EvaluationText> {
+async function readPart(run: Run, split: SplitOption): Promise<EvaluationText> {
   const hint = 'give the text to evaluate as a file';
   const { symbols, close, ...corpus } = await readText((onProgress) =>
     readRunCorpus(run, [], hint, { onProgress }),

@@ -16,18 +16,25 @@ import { checkFields, integer } from '../fields.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { gradientFigure, normRange } from '../page/gradient-figure.ts';
 import { MAX_SEED } from '../random.ts';
-import { encodeFiles, loadCorpus } from '../text/corpus.ts';
+import { loadCorpus } from '../text/corpus.ts';
 import type { IdSequence } from '../text/id-sequence.ts';
 import { isStdin } from '../text/source.ts';
 import { parseSplit } from '../text/split.ts';
 import { PRESETS } from '../training/presets.ts';
 import { openEngine } from './engine.ts';
+import { readEvaluationText } from './evaluation-text.ts';
 import { examples } from './help.ts';
 import { type OpenModel, openModel } from './open-model.ts';
-import { checkpointOption, flagOf, inferenceDeviceOption, numberOption, threadsOption } from './options.ts';
+import {
+  checkpointOption,
+  inferenceDeviceOption,
+  numberOption,
+  OPTION_ORIGIN,
+  threadsOption,
+} from './options.ts';
 import { type Output, openOutput } from './output-file.ts';
 import { readText } from './read-text.ts';
-import { readRunCorpus, textsOf } from './run-corpus.ts';
+import { textsOf } from './run-corpus.ts';
 import { interruption } from './signals.ts';
 import { ProgressBar } from './terminal/bar.ts';
 import { table } from './terminal/format.ts';
@@ -175,7 +182,7 @@ function checkOptions({ lags, windows, seed, svg, json }: GradientsOptions): voi
   checkFields<{ lags: number; windows: number; seed: number }>(
     { lags, windows, seed: seed ?? 1 },
     { lags: integer(2, 2000), windows: integer(1, 100_000), seed: integer(0, MAX_SEED) },
-    { code: 'USAGE', field: flagOf },
+    OPTION_ORIGIN,
   );
   if (svg === '-' && json)
     throw new CharloomError(
@@ -209,16 +216,12 @@ async function newNetworks(file: string | undefined): Promise<Subject> {
 
 async function trained(path: string, file: string | undefined, options: GradientsOptions): Promise<Subject> {
   const opened = await openModel(path, options);
-  const { run, model } = opened;
-  const config = { ...model.config, dropout: 0 };
-  if (file !== undefined) {
-    const text = await readText((onProgress) => encodeFiles([file], run.vocabulary, { onProgress }));
-    return { opened, config, ids: text.ids, source: text.files[0]!.name, close: text.close };
-  }
-  const hint = 'give a text as a file';
-  const corpus = await readText((onProgress) => readRunCorpus(run, [], hint, { onProgress }));
-  const source = `the validation part of ${run.config.files.map(({ name }) => name).join(' ')}`;
-  return { opened, config, ids: corpus.validation, source, close: corpus.close };
+  const { ids, source, close } = await readEvaluationText(
+    opened.run,
+    file === undefined ? [] : [file],
+    undefined,
+  );
+  return { opened, config: { ...opened.model.config, dropout: 0 }, ids, source, close };
 }
 
 async function measure(
@@ -235,7 +238,7 @@ async function measure(
     signal: interruption.signal,
     onProgress: (done: number, total: number) => bar.update((100 * (networks.length + done / total)) / count),
   };
-  const open = () => openEngine(device, threads === undefined ? {} : { threads });
+  const open = () => openEngine(device, { threads });
   try {
     for await (const network of compareCells(open, config, ids, { ...options, gains, seed }))
       networks.push(network);

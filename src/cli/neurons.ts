@@ -23,17 +23,18 @@ import {
   noteUnknown,
   readEvaluationText,
   requireOneText,
+  type SplitOption,
   splitOption,
 } from './evaluation-text.ts';
 import { examples } from './help.ts';
 import { showNeuron } from './neuron-text.ts';
 import { featureTable, gateTable, rankingTable } from './neurons-report.ts';
 import { type OpenModel, openModel } from './open-model.ts';
-import { addModelOptions, flagOf, type ModelOptions, numberOption } from './options.ts';
+import { addModelOptions, type ModelOptions, numberOption, OPTION_ORIGIN } from './options.ts';
 import { type Output, openOutput } from './output-file.ts';
 import { textsOf } from './run-corpus.ts';
 import { interruption } from './signals.ts';
-import { ProgressBar } from './terminal/bar.ts';
+import { ProgressBar, withBar } from './terminal/bar.ts';
 import { pairs } from './terminal/format.ts';
 import { note, print, printJson } from './terminal/output.ts';
 import { printableLine } from './terminal/printable.ts';
@@ -47,7 +48,7 @@ const EXCERPTS = 3;
 const EXCERPT_SYMBOLS = 240;
 
 interface NeuronsOptions extends ModelOptions {
-  readonly split?: 'validation' | 'test';
+  readonly split?: SplitOption;
   readonly feature?: string;
   readonly neuron?: string;
   readonly html?: string;
@@ -91,7 +92,7 @@ async function run(path: string, files: string[], options: NeuronsOptions): Prom
   const { limit } = checkFields<{ limit: number }>(
     { limit: options.limit ?? Number.MAX_SAFE_INTEGER },
     { limit: integer(2, Number.MAX_SAFE_INTEGER) },
-    { code: 'USAGE', field: flagOf },
+    OPTION_ORIGIN,
   );
   requireOneText(files, options.split);
   const opened = await openModel(path, options);
@@ -136,17 +137,13 @@ async function showStudy(
   const { run, step, model, engine } = opened;
   const { ids, source } = read;
   const { cell, layers, hidden } = run.config.model;
-  const bar = new ProgressBar('reading', ids.length - 1);
-  let study: NeuronStudy;
-  try {
-    study = await studyNeurons(engine, model, ids, text, {
+  const study = await withBar(new ProgressBar('reading', ids.length - 1), (bar) =>
+    studyNeurons(engine, model, ids, text, {
       best: BEST,
       signal: interruption.signal,
       onProgress: (done) => bar.update(done),
-    });
-  } finally {
-    bar.close();
-  }
+    }),
+  );
   const activation = ACTIVATION_NAMES[cell];
   const { page } = options;
   if (page) {

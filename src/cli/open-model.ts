@@ -1,7 +1,6 @@
-/** Opening a trained model: its run, its weights, for `sample`, `eval` and `compress` on an engine. */
-import { loadModel } from '../checkpoint/checkpoint.ts';
+/** Opening a trained model: its run, its weights, and, for the commands that compute with it, an engine. */
 import type { CheckpointChoice } from '../checkpoint/locate.ts';
-import { weightsFromTensors } from '../checkpoint/weights.ts';
+import { loadWeights } from '../checkpoint/weights.ts';
 import type { Engine, WeightType } from '../engine/engine.ts';
 import { CharloomError } from '../errors.ts';
 import { withRoundedMatrices } from '../model/bfloat16.ts';
@@ -42,9 +41,8 @@ export function parseCheckpoint(text: string): CheckpointChoice {
  */
 export async function readModel(path: string, which: CheckpointChoice): Promise<ReadModel> {
   const { run, checkpoint } = await Run.locate(path, which);
-  const { step, model: tensors, sha256 } = await loadModel(checkpoint);
   const model = new LanguageModel(run.config.model);
-  const weights = weightsFromTensors(model.layout, tensors, `${checkpoint}/model.safetensors`);
+  const { step, sha256, weights } = await loadWeights(checkpoint, model.layout);
   return { run, step, model, checkpoint, weights, sha256 };
 }
 

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { WEIGHT_TYPES, type WeightType } from '../engine/engine.ts';
 import { DEVICES } from '../engine/open.ts';
+import type { Origin } from '../fields.ts';
 
 /** Which engine. What `auto` means is the command's. */
 const deviceOption = (auto: string): Option =>
@@ -63,3 +64,6 @@ export const numberOption = (flags: string, description: string): Option =>
 /** learningRate → --learning-rate, as commander does it the other way round. */
 export const flagOf = (name: string): string =>
   `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** Of settings that were given as options, for `checkFields`. */
+export const OPTION_ORIGIN: Origin = { code: 'USAGE', field: flagOf };

@@ -1,7 +1,6 @@
 /** From a `<model>` argument to the page that it writes on: what `export` and `play` have in common. */
 import { basename, dirname, resolve } from 'node:path';
-import { loadModel } from '../checkpoint/checkpoint.ts';
-import { weightsFromTensors } from '../checkpoint/weights.ts';
+import { loadWeights } from '../checkpoint/weights.ts';
 import { CharloomError } from '../errors.ts';
 import { ParameterLayout } from '../model/parameters.ts';
 import { playPage } from '../page/play.ts';
@@ -40,13 +39,13 @@ export async function pageOf(path: string, checkpointOption: string): Promise<Mo
       'it writes on the command line: charloom sample',
     );
   }
-  const { step, model, summary } = await loadModel(checkpoint);
+  const { step, summary, weights } = await loadWeights(checkpoint, layout);
   const { best, validation } = parseSummary(summary, checkpoint);
   const measured = [validation, best].find((evaluation) => evaluation?.step === step);
   const html = playPage({
     config,
     vocabulary: run.vocabulary,
-    weights: weightsFromTensors(layout, model, `${checkpoint}/model.safetensors`),
+    weights,
     name: basename(dirname(dirname(resolve(checkpoint)))),
     texts: files.map(({ name }) => name),
     step,

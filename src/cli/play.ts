@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { checkFields, integer } from '../fields.ts';
 import { hasScreen, openBrowser } from './browser.ts';
 import { examples } from './help.ts';
-import { checkpointOption, flagOf, numberOption } from './options.ts';
+import { checkpointOption, numberOption, OPTION_ORIGIN } from './options.ts';
 import { pageOf } from './play-model.ts';
 import { serve } from './play-server.ts';
 import { interruption } from './signals.ts';
@@ -38,7 +38,7 @@ async function play(path: string, options: PlayOptions): Promise<void> {
   const { port } = checkFields<Pick<PlayOptions, 'port'>>(
     options,
     { port: integer(0, 65535) },
-    { code: 'USAGE', field: flagOf },
+    OPTION_ORIGIN,
   );
   const { html } = await pageOf(path, options.checkpoint);
   const server = await serve(html, port);

@@ -10,7 +10,7 @@ import { examples } from './help.ts';
 import { STDOUT, writeOutput } from './output-file.ts';
 import { textsOf } from './run-corpus.ts';
 import { interruption } from './signals.ts';
-import { ProgressBar } from './terminal/bar.ts';
+import { ProgressBar, withBar } from './terminal/bar.ts';
 import { bytes } from './terminal/format.ts';
 import { note, printJson } from './terminal/output.ts';
 import { printableLine } from './terminal/printable.ts';
@@ -74,16 +74,14 @@ async function report(paths: string[], options: ReportOptions): Promise<void> {
     const run = await Run.open(path);
     texts.push(...textsOf(run));
     const bar = new ProgressBar(`reading ${printableLine(names[i]!)}`, undefined, bytes);
-    try {
-      const history = await readHistory(run, {
+    const history = await withBar(bar, () =>
+      readHistory(run, {
         ...limits,
         onProgress: (done, total) => bar.update(done, total),
         signal: interruption.signal,
-      });
-      runs.push({ name: names[i]!, config: run.config, history });
-    } finally {
-      bar.close();
-    }
+      }),
+    );
+    runs.push({ name: names[i]!, config: run.config, history });
   }
   for (const { name, history } of runs) {
     if (history.damagedLines > 0) {

@@ -4,18 +4,23 @@ import { Command } from 'commander';
 import { CharloomError } from '../errors.ts';
 import { checkFields, integer } from '../fields.ts';
 import { Sampler } from '../inference/sampler.ts';
-import { LENGTH_CHECK, SAMPLING_CHECKS, type SamplingOptions } from '../inference/sampling-options.ts';
+import {
+  LENGTH_CHECK,
+  SAMPLING_CHECKS,
+  SAMPLING_DEFAULTS,
+  type SamplingOptions,
+} from '../inference/sampling-options.ts';
 import { startOf } from '../inference/start.ts';
 import { MAX_SEED, Random } from '../random.ts';
 import type { Ids } from '../text/ids.ts';
-import { findSource } from '../text/source.ts';
+import { readBytes } from '../text/source.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
 import { GeneratedText, type TextForm, textForm } from './generated-text.ts';
 import { examples } from './help.ts';
 import { openModel } from './open-model.ts';
-import { addModelOptions, flagOf, type ModelOptions, numberOption } from './options.ts';
+import { addModelOptions, type ModelOptions, numberOption, OPTION_ORIGIN } from './options.ts';
 import { interruption } from './signals.ts';
-import { ProgressBar } from './terminal/bar.ts';
+import { ProgressBar, withBar } from './terminal/bar.ts';
 import { count } from './terminal/format.ts';
 import { note, printJson } from './terminal/output.ts';
 import { isLive, styled } from './terminal/style.ts';
@@ -24,8 +29,8 @@ import { isLive, styled } from './terminal/style.ts';
 const MAX_STREAMS = 64;
 /** Drawn characters are written out at least this often. */
 const FLUSH_MILLISECONDS = 30;
-/** Bytes of a prompt that are read at once. */
-const PIECE_BYTES = 2 ** 16;
+/** A longer prompt would take hours to read. */
+const MOST_PROMPT_BYTES = 2 ** 28;
 
 interface SampleOptions extends SamplingOptions {
   readonly length: number;
@@ -51,19 +56,23 @@ export function sampleCommand(): Command {
     .addOption(numberOption('--length <n>', 'characters to draw').default(500))
     .addOption(
       numberOption('--temperature <t>', 'below 1 safer, above 1 wilder, 0 = always the likeliest').default(
-        0.8,
+        SAMPLING_DEFAULTS.temperature,
       ),
     )
-    .addOption(numberOption('--top-k <k>', 'draw from the k likeliest characters; 0 = all').default(0))
+    .addOption(
+      numberOption('--top-k <k>', 'draw from the k likeliest characters; 0 = all').default(
+        SAMPLING_DEFAULTS.topK,
+      ),
+    )
     .addOption(
       numberOption(
         '--top-p <p>',
         'draw from the likeliest characters that reach p together; 1 = all',
-      ).default(1),
+      ).default(SAMPLING_DEFAULTS.topP),
     )
     .addOption(
       numberOption('--min-p <p>', 'leave out what is less than p times as likely as the likeliest').default(
-        0,
+        SAMPLING_DEFAULTS.minP,
       ),
     )
     .option('--stop <string>', 'end where this string comes (it is not printed)', '')
@@ -94,7 +103,7 @@ async function sample(path: string, options: CommandOptions): Promise<void> {
       count: integer(1, 1e6),
       seed: integer(0, MAX_SEED),
     },
-    { code: 'USAGE', field: flagOf },
+    OPTION_ORIGIN,
   );
   if (options.interactive && (options.json || checked.count > 1)) {
     throw new CharloomError(
@@ -164,12 +173,9 @@ async function drawTexts(
   const start = performance.now();
   const starts = generators.map((random) => startOf(prompt.ids, vocabulary, random));
   const fed = starts[0]!.slice(0, -1);
-  const bar = new ProgressBar('reading the prompt', fed.length);
-  try {
-    await sampler.feed(fed, { onProgress: (symbols) => bar.update(symbols), signal: interruption.signal });
-  } finally {
-    bar.close();
-  }
+  await withBar(new ProgressBar('reading the prompt', fed.length), (bar) =>
+    sampler.feed(fed, { onProgress: (symbols) => bar.update(symbols), signal: interruption.signal }),
+  );
   if (live) await show(prompt.text);
   let shown = 0;
   let flushed = Number.NEGATIVE_INFINITY; // the first character at once
@@ -213,15 +219,12 @@ async function readPrompt(
   { prompt = '', promptFile }: CommandOptions,
   vocabulary: Vocabulary,
 ): Promise<{ bytes: Uint8Array; ids: Ids }> {
-  let bytes = Buffer.from(prompt);
+  let bytes: Uint8Array = Buffer.from(prompt);
   if (promptFile !== undefined) {
     if (prompt !== '') {
       throw new CharloomError('USAGE', '--prompt and --prompt-file were both given', 'give one of them');
     }
-    const pieces: Uint8Array[] = [];
-    const source = await findSource(promptFile, PIECE_BYTES);
-    await source.read((piece) => pieces.push(piece.slice()));
-    bytes = Buffer.concat(pieces);
+    bytes = (await readBytes(promptFile, MOST_PROMPT_BYTES)).bytes;
   }
   const { ids, unknownCount } = vocabulary.encode(bytes, promptFile ?? 'the prompt');
   if (unknownCount > 0) {

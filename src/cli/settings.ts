@@ -13,7 +13,7 @@ import { UNITS } from '../text/symbol-reader.ts';
 import { checkTrainingConfig, OPTIMIZERS, SCHEDULES, type TrainingConfig } from '../training/config.ts';
 import { PRESETS } from '../training/presets.ts';
 import { checkTextSettings, type TextSettings } from '../training/run-config.ts';
-import { flagOf, numberOption } from './options.ts';
+import { flagOf, numberOption, OPTION_ORIGIN } from './options.ts';
 
 export interface RunSettings {
   readonly preset: string;
@@ -23,7 +23,6 @@ export interface RunSettings {
 }
 
 const BUDGETS = ['epochs', 'steps', 'minutes'] as const;
-const ORIGIN: Origin = { code: 'USAGE', field: flagOf };
 
 const TEXT_DEFAULTS: TextSettings = { unit: 'character', minCount: 1, split: '90/5/5' };
 
@@ -65,7 +64,7 @@ const groups: readonly (readonly [heading: string, options: () => Option[]])[] =
       numberOption('--batch-size <B>', 'parallel streams of text'),
       numberOption('--sequence-length <T>', 'steps of truncated backpropagation through time'),
       new Option('--loss <name>', 'training loss').choices(LOSSES),
-      new Option('--optimizer <name>', 'optimizer').choices(OPTIMIZERS),
+      new Option('--optimizer <name>', 'optimizer (sgd has momentum 0.9)').choices(OPTIMIZERS),
       numberOption('--learning-rate <rate>', 'peak learning rate'),
       new Option('--schedule <name>', 'learning rate over the budget').choices(SCHEDULES),
       numberOption('--warmup <steps>', 'steps of linear warm-up'),
@@ -163,7 +162,7 @@ export async function settingsFrom(
       'leave it out: that comes with the model',
     );
   }
-  const settings = checkSettings({ ...overlay(fromFile, given), ...inherited }, ORIGIN);
+  const settings = checkSettings({ ...overlay(fromFile, given), ...inherited }, OPTION_ORIGIN);
   requireBudget(settings.training);
   refuseIdle(given, settings);
   return { preset, ...settings };
@@ -212,7 +211,7 @@ function replaceDecay(settings: ParsedOptions, own: ParsedOptions): ParsedOption
 
 /** @throws CharloomError USAGE for a wrong value, and if there is no budget */
 export function checkTraining(settings: ParsedOptions): TrainingConfig {
-  const training = checkTrainingConfig(settings, ORIGIN);
+  const training = checkTrainingConfig(settings, OPTION_ORIGIN);
   requireBudget(training);
   return training;
 }

@@ -4,9 +4,6 @@ import type { SymbolText } from '../text/symbol-text.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
 import type { Output } from './output-file.ts';
 
-/** Guesses of each. */
-export const LISTED_GUESSES = 5;
-
 /** Writes lines to a file as a text is read. */
 export class CharacterLines {
   readonly #file: Output;
@@ -30,13 +27,12 @@ export class CharacterLines {
     if (start === 1)
       lines += `${JSON.stringify({ position: 0, character: this.#text.read(0, 1)[0], bits: null })}\n`;
     for (const [i, character] of characters.entries()) {
-      const listed = Math.min(each, LISTED_GUESSES);
       const line = {
         position: start + i,
         character,
         bits: losses[i]! / Math.LN2,
         rank: ranks[i],
-        guesses: Array.from({ length: listed }, (_, k) => ({
+        guesses: Array.from({ length: each }, (_, k) => ({
           character: symbols[ids[i * each + k]!],
           probability: Number(probabilities[i * each + k]!.toPrecision(6)),
         })),

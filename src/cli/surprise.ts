@@ -5,9 +5,9 @@ import { CostliestPassages, type Passage } from '../analysis/passages.ts';
 import { surprise } from '../analysis/surprise.ts';
 import { CharloomError } from '../errors.ts';
 import { checkFields, integer } from '../fields.ts';
-import { evaluationOf } from '../inference/evaluator.ts';
+import { type Evaluation, evaluationOf } from '../inference/evaluator.ts';
 import { SurpriseRecord, surprisePage } from '../page/surprise.ts';
-import { MOST_NAMES, PAGE_GUESSES } from '../page/surprise-data.ts';
+import { GUESSES, MOST_NAMES } from '../page/surprise-data.ts';
 import { MOST_SYMBOLS } from '../page/text-blocks.ts';
 import { SymbolText } from '../text/symbol-text.ts';
 import type { Vocabulary } from '../text/vocabulary.ts';
@@ -17,15 +17,16 @@ import {
   readEvaluationText,
   requireFinite,
   requireOneText,
+  type SplitOption,
   splitOption,
 } from './evaluation-text.ts';
 import { examples } from './help.ts';
 import { type OpenModel, openModel } from './open-model.ts';
-import { addModelOptions, flagOf, type ModelOptions, numberOption } from './options.ts';
+import { addModelOptions, type ModelOptions, numberOption, OPTION_ORIGIN } from './options.ts';
 import { type Output, openOutput } from './output-file.ts';
 import { textsOf } from './run-corpus.ts';
 import { interruption } from './signals.ts';
-import { CharacterLines, LISTED_GUESSES } from './surprise-characters.ts';
+import { CharacterLines } from './surprise-characters.ts';
 import { surpriseDisplay } from './surprise-display.ts';
 import { ProgressBar } from './terminal/bar.ts';
 import { pairs, table } from './terminal/format.ts';
@@ -39,7 +40,7 @@ interface Figures {
 }
 
 interface SurpriseOptions extends Figures, ModelOptions {
-  readonly split?: 'validation' | 'test';
+  readonly split?: SplitOption;
   readonly html?: string;
   readonly perCharacter?: string;
   readonly json?: boolean;
@@ -74,7 +75,7 @@ async function run(path: string, files: string[], options: SurpriseOptions): Pro
   const figures = checkFields<Required<Figures>>(
     { ...options, limit: options.limit ?? Number.MAX_SAFE_INTEGER },
     { passages: integer(0, 1000), width: integer(1, 1e6), limit: integer(2, Number.MAX_SAFE_INTEGER) },
-    { code: 'USAGE', field: flagOf },
+    OPTION_ORIGIN,
   );
   requireOneText(files, options.split);
   const opened = await openModel(path, options);
@@ -98,7 +99,13 @@ async function run(path: string, files: string[], options: SurpriseOptions): Pro
       html: await open(html, '--html'),
       perCharacter: await open(perCharacter, '--per-character'),
     };
-    await read(opened, text, figures, options, targets, path);
+    const reading = await read(opened, text, figures, options.json === true, targets);
+    if (targets.html) {
+      await targets.html.write(pageOf(opened, text, reading, path));
+      await targets.html.finish();
+    }
+    await targets.perCharacter?.finish();
+    await show(opened, text, reading, options);
   } finally {
     text.close();
     for (const file of outputs) await file.discard();
@@ -122,22 +129,38 @@ function requireFit({ ids, source }: EvaluationText, { size }: Vocabulary): void
   );
 }
 
+interface Targets {
+  readonly html: Output | undefined;
+  readonly perCharacter: Output | undefined;
+}
+
+/** What was found while the text was read. */
+interface Reading {
+  readonly text: SymbolText;
+  readonly evaluation: Evaluation;
+  readonly seconds: number;
+  readonly passages: readonly (Passage & { readonly line: number })[];
+  /** Of every symbol, where there is to be a page. */
+  readonly record: SurpriseRecord | undefined;
+  /** Whether the text was shown. */
+  readonly shown: boolean;
+}
+
+/** Reads the text, shows it or keeps what is to be written of it. @throws CharloomError DIVERGED */
 async function read(
-  { run, step, model, engine }: OpenModel,
+  { run: { vocabulary }, model, engine }: OpenModel,
   evaluated: EvaluationText,
   { passages: listed, width }: Figures,
-  options: SurpriseOptions,
-  targets: { readonly html: Output | undefined; readonly perCharacter: Output | undefined },
-  path: string,
-): Promise<void> {
-  const { ids, unknownCharacters, source } = evaluated;
-  const { vocabulary } = run;
+  json: boolean,
+  { html, perCharacter }: Targets,
+): Promise<Reading> {
+  const { ids } = evaluated;
   const text = new SymbolText(vocabulary.unit, ids, evaluated.symbols);
-  const guesses = targets.html || targets.perCharacter ? Math.max(PAGE_GUESSES, LISTED_GUESSES) : 0;
+  const guesses = html || perCharacter ? GUESSES : 0;
   const costliest = new CostliestPassages(width, listed, 1);
-  const record = targets.html && new SurpriseRecord(ids.length, Math.min(PAGE_GUESSES, vocabulary.size));
-  const lines = targets.perCharacter && new CharacterLines(targets.perCharacter, text, vocabulary);
-  const display = options.json || guesses > 0 ? undefined : surpriseDisplay(text);
+  const record = html && new SurpriseRecord(ids.length, Math.min(GUESSES, vocabulary.size));
+  const lines = perCharacter && new CharacterLines(perCharacter, text, vocabulary);
+  const display = json || guesses > 0 ? undefined : surpriseDisplay(text);
   // The text itself is the progress where it appears on the terminal.
   const bar = display && process.stdout.isTTY ? undefined : new ProgressBar('reading', ids.length - 1);
 
@@ -165,22 +188,29 @@ async function read(
   const found = costliest.finish();
   const at = text.lines(found.map(({ start }) => start));
   const passages = found.map((passage, i) => ({ ...passage, line: at[i]! }));
+  return { text, evaluation, seconds, passages, record, shown: display !== undefined };
+}
 
-  if (targets.html) {
-    const page = {
-      model: `${path}, step ${step}`,
-      source,
-      text,
-      ids,
-      vocabulary,
-      unknownCharacters,
-      evaluation,
-    };
-    await targets.html.write(surprisePage({ ...page, record: record!, passages }));
-    await targets.html.finish();
-  }
-  await targets.perCharacter?.finish();
+function pageOf(
+  { run: { vocabulary }, step }: OpenModel,
+  { ids, source, unknownCharacters }: EvaluationText,
+  { text, evaluation, passages, record }: Reading,
+  path: string,
+): string {
+  const model = `${path}, step ${step}`;
+  return surprisePage({
+    ...{ model, source, text, ids, vocabulary, unknownCharacters, evaluation, passages },
+    record: record!,
+  });
+}
 
+/** Prints the figures, for people or as JSON. */
+async function show(
+  { step, engine }: OpenModel,
+  { ids, source, unknownCharacters }: EvaluationText,
+  { text, evaluation, seconds, passages, shown }: Reading,
+  options: SurpriseOptions,
+): Promise<void> {
   const { crossEntropy, bitsPerCharacter, perplexity } = evaluation;
   if (options.json) {
     return printJson({
@@ -204,7 +234,7 @@ async function read(
     });
   }
   await print(
-    (display ? '\n' : '') +
+    (shown ? '\n' : '') +
       pairs([
         ['text', printableLine(source)],
         ['characters', `${ids.length} (${unknownCharacters} unknown)`],

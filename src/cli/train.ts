@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { CharloomError } from '../errors.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { loadCorpus } from '../text/corpus.ts';
+import { isStdin } from '../text/source.ts';
 import { parseSplit } from '../text/split.ts';
 import { Run } from '../training/run.ts';
 import { Trainer } from '../training/trainer.ts';
@@ -135,7 +136,7 @@ function inheritedFrom({ run: { config } }: ReadModel): InheritedSettings {
 /** runs/NAME for NAME.txt, or runs/NAME-2, -3, … where that exists. */
 function freeFolder(file: string): string {
   // Without leading dots: of `..txt` there would be left the folder `runs` itself.
-  const name = file === '-' ? 'stdin' : basename(file, extname(file)).replace(/^\.+/, '') || 'text';
+  const name = isStdin(file) ? 'stdin' : basename(file, extname(file)).replace(/^\.+/, '') || 'text';
   let folder = join('runs', name);
   for (let n = 2; existsSync(folder); n++) folder = join('runs', `${name}-${n}`);
   return folder;

@@ -200,9 +200,9 @@ export interface Operations {
    * A target below 0 means "no target": loss and gradient 0. `targets` [R, 1] is i32. Without `gradient` only
    * the losses are computed. May alias: gradient = logits.
    */
-  softmaxCrossEntropy: { losses: Matrix; logits: Matrix; targets: Matrix; gradient?: Matrix; scale: number };
+  softmaxCrossEntropy: LossOperands;
   /** As above with the loss Σ_v (p_v − onehot(target)_v)² (Brier 1950). May alias: gradient = logits. */
-  softmaxSquaredError: { losses: Matrix; logits: Matrix; targets: Matrix; gradient?: Matrix; scale: number };
+  softmaxSquaredError: LossOperands;
 
   // ---- optimizers: g = gradient · min(1, clipNorm / (norm + 1e-6)) (clipNorm 0: no clipping) ----
   //
@@ -222,6 +222,14 @@ export interface Operations {
   rmsprop: OptimizerOperands & { secondMoment: Matrix; alpha: number; epsilon: number };
   /** Momentum: u = μu + g; θ −= η·u. */
   sgd: OptimizerOperands & { velocity: Matrix; momentum: number };
+}
+
+export interface LossOperands {
+  losses: Matrix;
+  logits: Matrix;
+  targets: Matrix;
+  gradient?: Matrix;
+  scale: number;
 }
 
 export interface OptimizerOperands {
@@ -263,6 +271,24 @@ export const WRITES: { readonly [K in OperationName]: readonly (keyof Operations
   rmsprop: ['parameters', 'secondMoment'],
   sgd: ['parameters', 'velocity'],
 };
+
+/** Pairs that may be the very same matrix (the catalogue's "may alias"). */
+const ALIASES: { readonly [K in OperationName]?: readonly (readonly [string, string])[] } = {
+  scaleRows: [['out', 'input']],
+  lstmBackward: [['gatesGradient', 'gates']],
+  gruBackward: [
+    ['inputGatesGradient', 'inputGates'],
+    ['hiddenGatesGradient', 'hiddenGates'],
+  ],
+  dropout: [['out', 'input']],
+  softmaxCrossEntropy: [['gradient', 'logits']],
+  softmaxSquaredError: [['gradient', 'logits']],
+};
+
+/** Whether two operands of an operation may be the very same matrix. */
+export function mayAlias(op: OperationName, one: string, other: string): boolean {
+  return ALIASES[op]?.some((pair) => pair.includes(one) && pair.includes(other)) ?? false;
+}
 
 /** Every matrix operand of an operation, with its field name and whether the operation writes it. */
 export function operands(operation: Operation): { name: string; matrix: Matrix; written: boolean }[] {

@@ -18,13 +18,13 @@ export interface EngineOptions {
 /** That can be asked for: a slip of the finger is not to take all memory. */
 const MOST_THREADS = 256;
 
-const openGpu: typeof import('./gpu/gpu-engine.ts')['GpuEngine']['open'] = async (mode, options) =>
-  (await import('./gpu/gpu-engine.ts')).GpuEngine.open(mode, options);
+const openGpu = async (mode: 'webgpu' | 'webasm' | 'cpu') =>
+  (await import('./gpu/gpu-engine.ts')).GpuEngine.open(mode);
 
 async function openHardwareGpu(): Promise<Engine> {
   // Where there is none, that costs a look, and not the loading of gpu.js.
-  await (await import('./gpu/probe.ts')).findAdapter({ requireHardware: true });
-  return openGpu('webgpu', { requireHardware: true });
+  await (await import('./gpu/probe.ts')).requireHardware();
+  return openGpu('webgpu');
 }
 
 const openSimd = async (options: EngineOptions) => (await import('./simd/open-simd.ts')).openSimd(options);
@@ -69,8 +69,8 @@ export const DEVICES = [...Object.keys(CHOICES), ...Object.keys(ENGINES)];
  *   run here
  */
 export async function openEngine(device: string, options: EngineOptions = {}): Promise<Engine> {
-  const { threads = 1 } = options;
-  if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
+  const { threads } = options;
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) {
     throw new CharloomError(
       'USAGE',
       `--threads ${threads}: expected a whole number from 1 to ${MOST_THREADS}`,

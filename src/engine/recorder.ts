@@ -5,10 +5,13 @@
  */
 import {
   declare,
+  type LossOperands,
   type Matrix,
+  mayAlias,
   type Operation,
   type OperationName,
   type Operations,
+  type OptimizerOperands,
   operands,
   type Program,
 } from './engine.ts';
@@ -87,7 +90,7 @@ function same(model: Matrix, others: Record<string, Matrix>): Rule[] {
   return Object.entries(others).flatMap(([name, matrix]) => shape(name, matrix, model.rows, model.columns));
 }
 
-function lossRules(o: Operations['softmaxCrossEntropy']): Rule[] {
+function lossRules(o: LossOperands): Rule[] {
   return [
     ...shape('losses', o.losses, o.logits.rows, 1),
     ...shape('targets', o.targets, o.logits.rows, 1),
@@ -95,7 +98,7 @@ function lossRules(o: Operations['softmaxCrossEntropy']): Rule[] {
   ];
 }
 
-function optimizerRules(o: Operations['sgd'] | Operations['adam'] | Operations['rmsprop']): Rule[] {
+function optimizerRules(o: OptimizerOperands): Rule[] {
   return [
     ...same(o.parameters, { gradient: o.gradient }),
     ...shape('norm', o.norm, 1, 1),
@@ -105,19 +108,6 @@ function optimizerRules(o: Operations['sgd'] | Operations['adam'] | Operations['
 
 /** Operands that hold integers; all others are f32. */
 export const INTEGER_OPERANDS: ReadonlySet<string> = new Set(['ids', 'targets', 'row', 'seed']);
-
-/** Pairs that may be the very same matrix (the catalogue's "may alias"). */
-const ALIASES: { readonly [K in OperationName]?: readonly (readonly [string, string])[] } = {
-  scaleRows: [['out', 'input']],
-  lstmBackward: [['gatesGradient', 'gates']],
-  gruBackward: [
-    ['inputGatesGradient', 'inputGates'],
-    ['hiddenGatesGradient', 'hiddenGates'],
-  ],
-  dropout: [['out', 'input']],
-  softmaxCrossEntropy: [['gradient', 'logits']],
-  softmaxSquaredError: [['gradient', 'logits']],
-};
 
 /** Records one program. */
 export class Recorder {
@@ -151,8 +141,7 @@ export class Recorder {
     for (const written of list.filter((operand) => operand.written)) {
       for (const other of list) {
         if (other.name === written.name || !written.matrix.overlaps(other.matrix)) continue;
-        const allowed = ALIASES[op]?.some((pair) => pair.includes(written.name) && pair.includes(other.name));
-        if (!allowed || !written.matrix.equals(other.matrix)) {
+        if (!mayAlias(op, written.name, other.name) || !written.matrix.equals(other.matrix)) {
           this.#fail(op, `${written.name} overlaps ${other.name}`, operation);
         }
       }

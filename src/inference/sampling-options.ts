@@ -12,6 +12,9 @@ export interface SamplingOptions {
   readonly minP: number;
 }
 
+/** How texts are drawn where nobody says otherwise. */
+export const SAMPLING_DEFAULTS: SamplingOptions = { temperature: 0.8, topK: 0, topP: 1, minP: 0 };
+
 export const SAMPLING_CHECKS: { readonly [K in keyof SamplingOptions]: Check } = {
   temperature: number(0, 1e6),
   topK: integer(0, 1e9),

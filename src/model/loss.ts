@@ -1,5 +1,5 @@
 /** The training losses, on the softmax of the logits against the next symbol. */
-import type { Matrix } from '../engine/engine.ts';
+import type { LossOperands } from '../engine/engine.ts';
 import type { Recorder } from '../engine/recorder.ts';
 
 export const LOSSES = ['cross-entropy', 'mse'] as const;
@@ -14,10 +14,6 @@ export type LossName = (typeof LOSSES)[number];
  * Records the loss of every row [R, 1], and, if `gradient` [R, V] is given, `scale` times its gradient with
  * respect to the logits (`gradient` may be `logits` itself).
  */
-export function recordLoss(
-  recorder: Recorder,
-  loss: LossName,
-  operands: { losses: Matrix; logits: Matrix; targets: Matrix; gradient?: Matrix; scale: number },
-): void {
+export function recordLoss(recorder: Recorder, loss: LossName, operands: LossOperands): void {
   recorder.add(loss === 'mse' ? 'softmaxSquaredError' : 'softmaxCrossEntropy', operands);
 }

@@ -1,4 +1,5 @@
 /** The page on which a network writes: its model lies in it, and computes in the browser. */
+import { SAMPLING_DEFAULTS } from '../inference/sampling-options.ts';
 import { cellLabel, type ModelConfig } from '../model/config.ts';
 import { ParameterLayout } from '../model/parameters.ts';
 import { crc32 } from '../text/crc32.ts';
@@ -117,8 +118,8 @@ function settings(symbols: number): Html {
     html`<label for="${id}">${label}</label><input type="number" id="${id}" min="${min}" max="${max}" value="${value}">`;
   return html`<section id="settings" aria-labelledby="how">
   <h2 id="how">How it writes</h2>
-  ${slider('temperature', 'Temperature', [0, 2, 0.05, 0.8], 'Lower is safer, higher is wilder; at 0 always the likeliest.')}
-  ${slider('top-p', 'Top-p', [0.05, 1, 0.05, 1], 'Only the likeliest that reach this share together.')}
+  ${slider('temperature', 'Temperature', [0, 2, 0.05, SAMPLING_DEFAULTS.temperature], 'Lower is safer, higher is wilder; at 0 always the likeliest.')}
+  ${slider('top-p', 'Top-p', [0.05, 1, 0.05, SAMPLING_DEFAULTS.topP], 'Only the likeliest that reach this share together.')}
   ${slider('pace', 'Speed', [0, 6, 1, 3], 'Characters a second, for people to watch.')}
   <div class="fields">
     ${field('length', 'Length', 1_000_000, 500, 1)}
@@ -129,8 +130,8 @@ function settings(symbols: number): Html {
   <details>
     <summary>More</summary>
     <div class="more">
-    ${slider('min-p', 'Min-p', [0, 0.5, 0.01, 0], 'Nothing less than this share of the likeliest.')}
-    <div class="fields">${field('top-k', 'Top-k (0: all)', symbols, 0)}</div>
+    ${slider('min-p', 'Min-p', [0, 0.5, 0.01, SAMPLING_DEFAULTS.minP], 'Nothing less than this share of the likeliest.')}
+    <div class="fields">${field('top-k', 'Top-k (0: all)', symbols, SAMPLING_DEFAULTS.topK)}</div>
     <p class="help quiet small">Ctrl+Enter writes and stops, Escape stops.</p>
     </div>
   </details>

@@ -1,7 +1,7 @@
 /** What the page on surprise and its script agree on. */
 
-/** Guesses that the page tells of every symbol. */
-export const PAGE_GUESSES = 5;
+/** Guesses that are told of every symbol. */
+export const GUESSES = 5;
 
 /** Symbols of a vocabulary that the page can name: ids have 16 bits in it. */
 export const MOST_NAMES = 0x10000;
@@ -10,6 +10,17 @@ export const MOST_NAMES = 0x10000;
 export const UNKNOWN_FLAG = 0x8000;
 /** Of the first symbol, which is not predicted. */
 export const NO_BITS = 0x7fff;
+
+/** The bits that a symbol cost; null of the first one. */
+export function bitsOf(kept: number): number | null {
+  const hundredths = kept & ~UNKNOWN_FLAG;
+  return hundredths === NO_BITS ? null : hundredths / 100;
+}
+
+export function isUnknown(kept: number): boolean {
+  return (kept & UNKNOWN_FLAG) !== 0;
+}
+
 /** A rank that is not smaller is not told exactly. */
 export const LAST_RANK = 0xffff;
 

@@ -24,10 +24,8 @@ export interface FileRecord {
 }
 
 export interface Source {
-  readonly name: string;
   /** What messages call it. */
   readonly label: string;
-  readonly path: string;
   /** Bytes that are to be expected; 0 where only reading tells (pipes). */
   readonly expectedBytes: number;
   /** Gives every piece to `consume`, in order; the bytes are valid during that call only. To be called once. */
@@ -62,24 +60,35 @@ export async function findSource(path: string, pieceBytes: number): Promise<Sour
 
 /** Room for any settings or catalogue. */
 const MOST_SETTINGS_BYTES = 16 * 2 ** 20;
-const SETTINGS_PIECE_BYTES = 2 ** 16;
+/** The bytes of a file of settings, which is small. @throws CharloomError as `readBytes` */
+export async function readSettings(path: string): Promise<Uint8Array> {
+  return (await readBytes(path, MOST_SETTINGS_BYTES)).bytes;
+}
+
+const PIECE_BYTES = 2 ** 18;
 
 /**
- * The bytes of a file of settings, which is small; a named pipe or standard input will do.
- * @throws CharloomError as `findSource`; BAD_DATA if it is larger than any such file is
+ * All bytes of a file, a named pipe or standard input.
+ * @param most how many there may be
+ * @param onProgress as of `ReadOptions`
+ * @returns the bytes, and what messages call them
+ * @throws CharloomError as `findSource`; BAD_DATA if there are more; IO
  */
-export async function readSettings(path: string): Promise<Uint8Array> {
-  const source = await findSource(path, SETTINGS_PIECE_BYTES);
+export async function readBytes(
+  path: string,
+  most: number,
+  onProgress?: (bytes: number, total: number | undefined) => void,
+): Promise<{ bytes: Uint8Array; label: string }> {
+  const { label, expectedBytes, read } = await findSource(path, PIECE_BYTES);
   const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  await source.read((piece) => {
-    bytes += piece.length;
-    if (bytes > MOST_SETTINGS_BYTES) {
-      throw new CharloomError('BAD_DATA', `${path} has more than ${MOST_SETTINGS_BYTES} bytes`);
-    }
+  let length = 0;
+  await read((piece) => {
+    length += piece.length;
+    if (length > most) throw new CharloomError('BAD_DATA', `${label} has more than ${most} bytes`);
     pieces.push(piece.slice());
+    onProgress?.(length, expectedBytes || undefined);
   });
-  return Buffer.concat(pieces);
+  return { bytes: Buffer.concat(pieces), label };
 }
 
 /** What something is that is no text. A device may give bytes without end, as /dev/zero does. */
@@ -97,9 +106,7 @@ function makeSource(
   stream: () => AsyncIterable<Uint8Array>,
 ): Source {
   return {
-    name,
     label,
-    path,
     expectedBytes,
     async read(consume) {
       const hash = createHash('sha256');

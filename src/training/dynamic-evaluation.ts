@@ -13,6 +13,7 @@ import { type Evaluation, fillWindow, meanOf, type Window, zero } from '../infer
 import type { LanguageModel, StreamState } from '../model/language-model.ts';
 import { recordLoss } from '../model/loss.ts';
 import type { IdSequence } from '../text/id-sequence.ts';
+import { FLUSH_MILLISECONDS, HISTORY_ROWS } from './step.ts';
 
 export interface DynamicSettings {
   /** Step size: about how much a weight moves in one step. */
@@ -26,11 +27,6 @@ export const DYNAMIC_DEFAULTS: DynamicSettings = { learningRate: 3e-4, segment: 
 
 /** Of the mean square of the gradients: the weight of the last one is 1 − beta2. */
 const ADAM = { beta1: 0, beta2: 0.999, epsilon: 1e-8 };
-
-/** Segments whose losses wait on the device before the host must read them. */
-const HISTORY_ROWS = 64;
-/** The host reads losses, and lets the event loop turn, at least this often. */
-const FLUSH_MILLISECONDS = 50;
 
 /** Evaluates texts under one model that learns from them. */
 export class DynamicEvaluator {

@@ -15,7 +15,6 @@ import {
   CHECKPOINTS,
   listCheckpoints,
   loadCheckpoint,
-  loadModel,
   pruneCheckpoints,
   recoverCheckpoints,
   saveCheckpoint,
@@ -29,7 +28,13 @@ import { type CheckpointChoice, requireFolder, resolveModel } from '../checkpoin
 import { MODEL, TRAINING } from '../checkpoint/manifest.ts';
 import { LOCK, lockRun, type RunLock } from '../checkpoint/run-lock.ts';
 import type { SafeTensor } from '../checkpoint/safetensors.ts';
-import { floatsOf, floatTensor, weightsFromTensors, weightsToTensors } from '../checkpoint/weights.ts';
+import {
+  floatsOf,
+  floatTensor,
+  loadWeights,
+  weightsFromTensors,
+  weightsToTensors,
+} from '../checkpoint/weights.ts';
 import type { Matrix } from '../engine/engine.ts';
 import { CharloomError, shellWord } from '../errors.ts';
 import { type Check, checkFields, integer, number, orNull } from '../fields.ts';
@@ -166,7 +171,12 @@ export class Run {
    */
   async lock(): Promise<void> {
     this.#lock = lockRun(this.dir);
-    await recoverCheckpoints(this.dir);
+    try {
+      await recoverCheckpoints(this.dir);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** Gives the lock back. */
@@ -248,8 +258,7 @@ export class Run {
    */
   async requireWeights(layout: ParameterLayout): Promise<void> {
     const { checkpointDir } = await resolveModel(this.dir, 'latest');
-    const { model } = await loadModel(checkpointDir);
-    weightsFromTensors(layout, model, join(checkpointDir, MODEL));
+    await loadWeights(checkpointDir, layout);
   }
 
   /** The steps after `step` that have a folder among the checkpoints, whatever is in it. */

@@ -8,6 +8,8 @@ import type { Optimizer } from './optimizer.ts';
 
 /** Steps whose loss and gradient norm wait on the device before the host must read them. */
 export const HISTORY_ROWS = 64;
+/** The host reads them, and lets the event loop turn, at least this often. */
+export const FLUSH_MILLISECONDS = 50;
 
 export interface TrainingStep {
   readonly program: Program;

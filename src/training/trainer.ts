@@ -8,6 +8,7 @@ import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Engine, Executable, Matrix } from '../engine/engine.ts';
 import { Evaluator } from '../inference/evaluator.ts';
 import { Sampler } from '../inference/sampler.ts';
+import { SAMPLING_DEFAULTS } from '../inference/sampling-options.ts';
 import type { TrainedWeights } from '../model/initial-weights.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { Random } from '../random.ts';
@@ -28,13 +29,16 @@ import type {
 import { Optimizer } from './optimizer.ts';
 import { learningRateAt } from './schedule.ts';
 import { initialSnapshot, type Snapshot, type SnapshotStore, STREAMS } from './snapshot.ts';
-import { HISTORY_ROWS, recordTrainingStep, type TrainingStep, writeInputs } from './step.ts';
+import {
+  FLUSH_MILLISECONDS,
+  HISTORY_ROWS,
+  recordTrainingStep,
+  type TrainingStep,
+  writeInputs,
+} from './step.ts';
 
-/** The host reads losses, and lets the event loop turn, at least this often. */
-export const FLUSH_MILLISECONDS = 50;
-/** Characters of a sample event, and how they are drawn. */
+/** Characters of a sample event. */
 const SAMPLE_LENGTH = 300;
-const SAMPLE_OPTIONS = { temperature: 0.8, topK: 0, topP: 1, minP: 0 };
 /** Decay of the running mean of the training loss: about the last 50 steps. */
 const RUNNING_MEAN_DECAY = 0.98;
 /** An evaluation so many nats above the training loss is worth a warning, once the model has settled. */
@@ -221,12 +225,9 @@ export class Trainer {
   /** Runs one step; its loss will be in row `row` of the history. */
   async #trainStep(row: number): Promise<PendingStep> {
     const { engine, config } = this.#options;
+    const fraction = this.#progress();
     const { epoch, startsEpoch } = this.#batches.next(this.#inputs, this.#targets);
-    const scheduled = learningRateAt(config, {
-      step: this.#stepsDone,
-      epoch,
-      fraction: this.#progress(),
-    });
+    const scheduled = learningRateAt(config, { step: this.#stepsDone, epoch, fraction });
     const learningRate = rateAfter(this.#rollbacks) * scheduled;
     const keep = Float32Array.from({ length: config.batchSize }, () => {
       const reset = this.#random.uniform() < config.resetProbability;
@@ -365,7 +366,7 @@ export class Trainer {
     const first = new Int32Array(1);
     training.read(0, first);
     this.#sampler!.reset();
-    for await (const [id] of this.#sampler!.sample([...first], SAMPLE_LENGTH, SAMPLE_OPTIONS, [random])) {
+    for await (const [id] of this.#sampler!.sample([...first], SAMPLE_LENGTH, SAMPLING_DEFAULTS, [random])) {
       text += decoder.push(id!);
     }
     return text + decoder.end();

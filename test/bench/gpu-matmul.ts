@@ -75,7 +75,7 @@ function tiled(transpose: Transpose, [M, K, N]: readonly [number, number, number
 
 const mode = process.argv[2] ?? 'webgpu';
 const executor =
-  mode === 'webgpu' ? await EncoderExecutor.open(false) : new PortableExecutor(mode as 'webasm' | 'cpu');
+  mode === 'webgpu' ? await EncoderExecutor.open() : new PortableExecutor(mode as 'webasm' | 'cpu');
 console.log(
   `gpu.js:${mode}${executor instanceof EncoderExecutor ? ` on ${executor.adapter.name}` : ''}, GFLOP/s`,
 );

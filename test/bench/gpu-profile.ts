@@ -19,7 +19,7 @@ const SECONDS = 0.15;
 /** Replays between two waits for the device. */
 const AT_ONCE = 10;
 
-const executor = await EncoderExecutor.open(false);
+const executor = await EncoderExecutor.open();
 console.log(`Training steps on ${executor.adapter.name}\n`);
 for (const name of (process.argv[2] ?? 'default,W1,W3').split(',')) {
   const { settings } = PRESETS.default!;

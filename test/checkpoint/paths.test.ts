@@ -106,6 +106,7 @@ describe('when the folder of checkpoints is a link to outside', { skip }, () => 
     const { status, stderr } = await charloom(['resume', run, '--steps', '8'], { cwd: root });
     assert.equal(status, 73, stderr);
     assert.match(stderr, /^error: cannot save to \S+checkpoints: it is a symbolic link\nhint: .+\n$/);
+    assert.equal(existsSync(join(run, 'lock')), false);
     unchanged();
   });
 

@@ -69,7 +69,7 @@ describe('charloom gradients', { concurrency: 3 }, () => {
       '--windows',
       '3',
     );
-    assert.deepEqual([source, step], ['the validation part of text.txt', 50]);
+    assert.deepEqual([source, step], ['validation part of text.txt', 50]);
     const lstm = networks.filter(({ cell }) => cell === 'lstm');
     assert.deepEqual(
       lstm.map(({ trained, gain, layer }) => [trained, gain, layer]),

@@ -13,7 +13,8 @@ const train = (run: string, ...args: string[]) =>
 const read = (...path: string[]) => JSON.parse(readFileSync(join(cwd, ...path), 'utf8'));
 const config = (run: string): RunConfig => read(run, 'config.json');
 const symbols = (run: string): string[] => read(run, 'vocabulary.json').symbols;
-const weights = (run: string) => readFileSync(join(cwd, run, 'checkpoints', '5', 'model.safetensors'));
+const weights = (run: string, step = 5) =>
+  readFileSync(join(cwd, run, 'checkpoints', `${step}`, 'model.safetensors'));
 
 before(() => {
   writeFileSync(join(cwd, 'text.txt'), text);
@@ -48,6 +49,21 @@ describe('texts', { concurrency: 3 }, () => {
       assert.match(stderr, new RegExp(`saved in ${run}\n`));
       assert.ok(existsSync(join(cwd, run, 'config.json')));
     }
+    for (const [file, run] of [
+      ['-', 'runs/stdin'],
+      ['/dev/stdin', 'runs/stdin-2'],
+    ] as const) {
+      const { stderr } = await succeed(['train', file, ...TINY, '--steps', '1'], { cwd, input: text });
+      assert.match(stderr, new RegExp(`saved in ${run}\n`));
+    }
+  });
+
+  it('when the budget is in epochs then the learning rate is that of as many steps', async () => {
+    const schedule = ['--schedule', 'linear', '--warmup', '0', '--learning-rate', '0.01'];
+    await train('epochs', ...TINY, ...schedule, '--epochs', '2');
+    const [steps] = checkpointSteps(join(cwd, 'epochs')).slice(-1);
+    await train('steps', ...TINY, ...schedule, '--steps', `${steps}`);
+    assert.deepEqual(weights('epochs', steps), weights('steps', steps));
   });
 
   it('when the unit is grapheme then a symbol may have several code points', async () => {

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { acquireDevice } from '../../src/engine/gpu/adapter.ts';
 import { type AdapterInfo, describeAdapter, isSoftware } from '../../src/engine/gpu/adapter-info.ts';
-import { probeAdapter } from '../../src/engine/gpu/probe.ts';
+import { probeAdapter, requireHardware } from '../../src/engine/gpu/probe.ts';
 import { CharloomError } from '../../src/errors.ts';
 import { withDevice } from './gpu-device.ts';
 
@@ -143,7 +143,7 @@ describe('the device', () => {
 
   it('is shared, lives until its last release, and can be had again', (t) =>
     withDevice(t, async (first) => {
-      const second = await acquireDevice({ requireHardware: false });
+      const second = await acquireDevice();
       assert.equal(second.device, first.device);
       await first.release();
       await first.release(); // counts once
@@ -151,7 +151,7 @@ describe('the device', () => {
       second.assertWorking();
       const [, third] = await Promise.all([
         second.release(),
-        acquireDevice({ requireHardware: false }), // while the other one is destroyed
+        acquireDevice(), // while the other one is destroyed
       ]);
       assert.notEqual(third.device, first.device);
       await settled();
@@ -163,7 +163,7 @@ describe('the device', () => {
   it('is refused where hardware is required and it is software', (t) =>
     withDevice(t, async ({ adapter }) => {
       if (adapter.hardware) return t.skip('this machine has a GPU');
-      await assert.rejects(acquireDevice({ requireHardware: true }), (error) => {
+      await assert.rejects(requireHardware(), (error) => {
         assert.ok(error instanceof CharloomError);
         assert.equal(error.code, 'UNAVAILABLE');
         assert.ok(error.message.includes(adapter.name), error.message);
@@ -213,7 +213,7 @@ describe('the device', () => {
       withDevice(t, async () => {
         const adapter = new URL('../../src/engine/gpu/adapter.ts', import.meta.url);
         const code = `const { acquireDevice } = await import(${JSON.stringify(adapter.href)});
-          const gpu = await acquireDevice({ requireHardware: false });
+          const gpu = await acquireDevice();
           const work = () => {
             const buffers = [0, 1].map(() => gpu.device.createBuffer({ size: 1 << 26, usage: 12 }));
             for (let i = 0; i < 20; i++) {

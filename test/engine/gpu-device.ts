@@ -7,7 +7,7 @@ import { CharloomError } from '../../src/errors.ts';
 export async function withDevice(t: TestContext, body: (gpu: GpuDevice) => Promise<void>): Promise<void> {
   let gpu: GpuDevice;
   try {
-    gpu = await acquireDevice({ requireHardware: false });
+    gpu = await acquireDevice();
   } catch (error) {
     if (!(error instanceof CharloomError) || error.code !== 'UNAVAILABLE') throw error;
     t.skip(error.message);

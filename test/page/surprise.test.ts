@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SurpriseRecord, surprisePage } from '../../src/page/surprise.ts';
-import { LAST_RANK, NO_BITS, type SurpriseData, UNKNOWN_FLAG } from '../../src/page/surprise-data.ts';
+import {
+  bitsOf,
+  isUnknown,
+  LAST_RANK,
+  NO_BITS,
+  type SurpriseData,
+  UNKNOWN_FLAG,
+} from '../../src/page/surprise-data.ts';
 import { IdSequence } from '../../src/text/id-sequence.ts';
 import type { Unit } from '../../src/text/symbol-reader.ts';
 import { SymbolText } from '../../src/text/symbol-text.ts';
@@ -59,6 +66,20 @@ describe('the page on surprise', () => {
     assert.deepEqual(bytes(6), [0, 153, 153, 153, 153, 153]);
     assert.deepEqual(bytes(6), [0, 0, 0, 0, 0, 0]);
     assert.equal(left(), 0);
+  });
+
+  it('tells its script what a symbol cost, also one that the model does not know, and that the first cost nothing', () => {
+    for (const symbols of ['ab漢c\na', '漢bac\na']) {
+      const { words } = unpacked(dataOf<SurpriseData>(pageOf([...symbols])).blocks[0]!);
+      words(6);
+      const kept = [...words(6)];
+      const costs = [null, 0, 2.5, 327.66, 13.34, 0];
+      assert.deepEqual(kept.map(bitsOf), costs);
+      assert.deepEqual(
+        kept.map(isUnknown),
+        [...symbols].map((symbol) => !'abc'.includes(symbol)),
+      );
+    }
   });
 
   it('shows text with markup and control characters as text', () => {

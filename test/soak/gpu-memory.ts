@@ -18,7 +18,7 @@ const tick = steps / 10;
 const [T, B, V] = [8, 4, 20];
 
 // The engine shares this device.
-const { device, release } = await acquireDevice({ requireHardware: false });
+const { device, release } = await acquireDevice();
 let buffers = 0;
 const createBuffer = device.createBuffer.bind(device);
 device.createBuffer = (descriptor) => {

@@ -3,8 +3,9 @@ import { count, progress } from './format.ts';
 import { note } from './output.ts';
 import { isLive, styled } from './style.ts';
 
-const REDRAW_MILLISECONDS = 100;
-const PLAIN_LINE_MILLISECONDS = 5000;
+/** From one state that is shown to the next: of what is redrawn in place, and of plain lines. */
+export const REDRAW_MILLISECONDS = 100;
+export const PLAIN_LINE_MILLISECONDS = 5000;
 const BAR_WIDTH = 24;
 
 export class ProgressBar {
@@ -53,9 +54,22 @@ export class ProgressBar {
 
   #bar(done: number, total: number | undefined): string {
     if (total === undefined) return '';
-    const part = Math.min(1, done / total);
-    const columns = Math.round(part * BAR_WIDTH);
-    const bar = this.#style.cyan('━'.repeat(columns)) + this.#style.dim('─'.repeat(BAR_WIDTH - columns));
-    return `${bar}${`${Math.floor(100 * part)}%`.padStart(4)}  `;
+    return `${barOf(Math.min(1, done / total), this.#style)}  `;
+  }
+}
+
+/** A bar for a fraction in [0, 1], and its percentage. */
+export function barOf(fraction: number, style: ReturnType<typeof styled>): string {
+  const columns = Math.round(fraction * BAR_WIDTH);
+  const bar = style.cyan('━'.repeat(columns)) + style.dim('─'.repeat(BAR_WIDTH - columns));
+  return `${bar}${`${Math.floor(100 * fraction)}%`.padStart(4)}`;
+}
+
+/** Has `work` show a bar, which vanishes when it is done, or has failed. */
+export async function withBar<T>(bar: ProgressBar, work: (bar: ProgressBar) => Promise<T>): Promise<T> {
+  try {
+    return await work(bar);
+  } finally {
+    bar.close();
   }
 }

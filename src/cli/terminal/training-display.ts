@@ -3,17 +3,15 @@
  * every few seconds. Evaluations, samples and warnings scroll by above it.
  */
 import type { StepEvent, TrainingEvent } from '../../training/events.ts';
+import { barOf, PLAIN_LINE_MILLISECONDS, REDRAW_MILLISECONDS } from './bar.ts';
 import { count, duration, sparkline } from './format.ts';
 import { note } from './output.ts';
 import { printable } from './printable.ts';
 import { isLive, styled } from './style.ts';
 
-const REDRAW_MILLISECONDS = 100;
-const PLAIN_LINE_MILLISECONDS = 5000;
 const SPARKLINE_WIDTH = 40;
 /** Losses kept for the sparkline; halved by pairwise means when full, so that it always spans the run. */
 const MAX_LOSSES = 4096;
-const BAR_WIDTH = 24;
 
 export class TrainingDisplay {
   readonly #live = isLive();
@@ -88,13 +86,10 @@ export class TrainingDisplay {
       return;
     }
     const style = this.#style;
-    const done = Math.round(event.progress * BAR_WIDTH);
-    const bar = style.cyan('━'.repeat(done)) + style.dim('─'.repeat(BAR_WIDTH - done));
-    const percent = `${Math.floor(100 * event.progress)}%`.padStart(4);
     const dot = style.dim(' · ');
     this.#erase();
     this.#draw([
-      `${bar}${percent}  ${progress.join(dot)}`,
+      `${barOf(event.progress, style)}  ${progress.join(dot)}`,
       figures.join(dot),
       `${style.dim('loss')} ${style.magenta(sparkline(this.#losses, SPARKLINE_WIDTH))}`,
     ]);

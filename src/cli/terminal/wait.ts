@@ -1,10 +1,8 @@
 /** Waits of unknown length: a spinner on a terminal, one plain line elsewhere. */
 import { interruption } from '../signals.ts';
+import { PLAIN_LINE_MILLISECONDS, REDRAW_MILLISECONDS } from './bar.ts';
 import { note } from './output.ts';
 import { isLive } from './style.ts';
-
-const REFRESH_MILLISECONDS = 100;
-const PLAIN_LINE_MILLISECONDS = 5000;
 
 /**
  * Shows `text` while `work` goes on; the spinner vanishes when it is done.
@@ -32,7 +30,7 @@ export async function waiting<T>(text: string, work: Promise<T>, detail?: () => 
     if (spinner) spinner.text = line;
     else note(line);
   };
-  const interval = spinner ? REFRESH_MILLISECONDS : PLAIN_LINE_MILLISECONDS;
+  const interval = spinner ? REDRAW_MILLISECONDS : PLAIN_LINE_MILLISECONDS;
   const timer = detail && setInterval(refresh, interval);
   try {
     return await Promise.race([work, interrupted]);

@@ -7,6 +7,7 @@ import {
   type Matrix,
   type OperationName,
   type Operations,
+  type OptimizerOperands,
   operands,
   type Program,
   type Tensor,
@@ -244,7 +245,7 @@ function forwardStep(
 /** An optimizer's command: what all of them start with, then their own settings. */
 function update(
   opcode: number,
-  o: Operations['adam'] | Operations['rmsprop'] | Operations['sgd'],
+  o: OptimizerOperands,
   moments: Matrix[],
   settings: Argument[],
   to: Lowering,

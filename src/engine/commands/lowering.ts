@@ -237,7 +237,7 @@ function productWork(rows: number, columns: number, depth: number, { leastRows }
 function sharesUnits({ rows, columns }: Matrix, H: number, target: Target): boolean {
   const work = productWork(rows, columns, H, target);
   const least = rows < target.tileRows ? SHARED_STEP_WORK : SHARED_WORK;
-  return rows < FEW_ROWS && H % target.panelColumns === 0 && work > least * target.barrierWork;
+  return H % target.panelColumns === 0 && work > least * target.barrierWork;
 }
 
 /** The gates, or preactivations, of a cell's forward step, and H. */

@@ -6,7 +6,7 @@ import * as gpujs from 'gpu.js';
 import { CharloomError } from '../../errors.ts';
 import type { AdapterDescription } from '../engine.ts';
 import { describeAdapter } from './adapter-info.ts';
-import { findAdapter } from './probe.ts';
+import { findAdapter, firstLine } from './probe.ts';
 
 export interface GpuDevice {
   readonly device: GPUDevice;
@@ -37,11 +37,10 @@ let current: { users: number; readonly opened: Promise<Opened> } | undefined;
 
 /**
  * The device of the process, opened if nobody uses it yet.
- * @param requireHardware refuses adapters that compute in software
- * @throws CharloomError UNAVAILABLE if there is no adapter, or none that will do: says what to install
+ * @throws CharloomError UNAVAILABLE if there is no adapter: says what to install
  */
-export async function acquireDevice({ requireHardware }: { requireHardware: boolean }): Promise<GpuDevice> {
-  const { hardware } = await findAdapter({ requireHardware });
+export async function acquireDevice(): Promise<GpuDevice> {
+  const { hardware } = await findAdapter();
   current ??= { users: 0, opened: Opened.open(hardware) };
   const mine = current;
   mine.users++;
@@ -171,5 +170,3 @@ const failed = ({ name, driver }: AdapterDescription, what: string): CharloomErr
     `the GPU ${name} (${driver}) ${what}`,
     "'charloom resume' goes on from the last checkpoint, with --device simd also without the GPU",
   );
-
-const firstLine = (text: string): string => text.split('\n', 1)[0]!;

@@ -4,7 +4,7 @@
  * engine looks for chains: cells of one kind, each fed by the product of the one before, moving through
  * sequences block by block.
  */
-import { Matrix, type Operation, type Operations, WRITES } from '../engine.ts';
+import { Matrix, mayAlias, type Operation, type Operations, WRITES } from '../engine.ts';
 import { isRead } from './liveness.ts';
 
 export type CellOperation =
@@ -175,7 +175,7 @@ function entangled(
           y.tensor === x.tensor &&
           y.from < x.to &&
           x.from < y.to &&
-          !(x.name === `${y.name}Gradient` && y.name !== 'hidden' && y.from === x.from && y.to === x.to),
+          !(mayAlias(op, x.name, y.name) && y.from === x.from && y.to === x.to),
       ),
   );
 }

@@ -47,9 +47,9 @@ export class EncoderExecutor implements Executor {
     this.adapter = gpu.adapter;
   }
 
-  /** @throws CharloomError UNAVAILABLE if there is no adapter, or none that will do */
-  static async open(requireHardware: boolean): Promise<EncoderExecutor> {
-    return new EncoderExecutor(await acquireDevice({ requireHardware }));
+  /** @throws CharloomError UNAVAILABLE if there is no adapter */
+  static async open(): Promise<EncoderExecutor> {
+    return new EncoderExecutor(await acquireDevice());
   }
 
   prepare(name: string, commands: readonly Command[]): Replayable {

@@ -28,16 +28,12 @@ export class GpuEngine implements Engine {
 
   /**
    * @param mode of gpu.js
-   * @param requireHardware refuses adapters that compute in software (mode `webgpu`)
-   * @throws CharloomError UNAVAILABLE if there is no adapter, or none that will do
+   * @throws CharloomError UNAVAILABLE if there is no adapter (mode `webgpu`)
    */
-  static async open(
-    mode: 'webgpu' | 'webasm' | 'cpu',
-    { requireHardware = false }: { requireHardware?: boolean } = {},
-  ): Promise<GpuEngine> {
+  static async open(mode: 'webgpu' | 'webasm' | 'cpu'): Promise<GpuEngine> {
     const name = `gpu.js:${mode}`;
     if (mode !== 'webgpu') return new GpuEngine({ name, detail: PORTABLE[mode] }, new PortableExecutor(mode));
-    const executor = await EncoderExecutor.open(requireHardware);
+    const executor = await EncoderExecutor.open();
     const { adapter } = executor;
     return new GpuEngine({ name, detail: `WebGPU on ${adapter.name}`, adapter }, executor);
   }

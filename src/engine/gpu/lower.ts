@@ -1,5 +1,5 @@
 /** From a recorded program to GPU commands. */
-import type { Matrix, Operation, OperationName, Operations, Program } from '../engine.ts';
+import type { Matrix, Operation, OperationName, Operations, OptimizerOperands, Program } from '../engine.ts';
 import { lowerGruBackward, lowerGruForward } from './cells/gru.ts';
 import { lowerLstmBackward, lowerLstmForward } from './cells/lstm.ts';
 import { lowerRnnBackward, lowerRnnForward } from './cells/rnn.ts';
@@ -161,7 +161,7 @@ function softmaxRows(list: CommandList, logits: Matrix): View {
 function update(
   list: CommandList,
   kernel: Kernel,
-  { parameters, gradient, norm, rates }: Operations['sgd'] | Operations['adam'] | Operations['rmsprop'],
+  { parameters, gradient, norm, rates }: OptimizerOperands,
   moments: readonly Matrix[],
 ): void {
   const inputs = [parameters, gradient, norm, rates, ...moments].map(view1d);

@@ -39,26 +39,21 @@ process.exit();
 /** What there is does not change while charloom runs. */
 let found: Promise<AdapterDescription> | undefined;
 
-/**
- * The adapter, looked for once in a process. Loads nothing of gpu.js.
- * @param requireHardware refuses one that computes in software
- * @throws CharloomError UNAVAILABLE if there is none, or none that will do: says what to install
- */
-export async function findAdapter({
-  requireHardware,
-}: {
-  requireHardware: boolean;
-}): Promise<AdapterDescription> {
+/** The adapter, looked for once in a process. Loads nothing of gpu.js. @throws as `probeAdapter` */
+export function findAdapter(): Promise<AdapterDescription> {
   found ??= probeAdapter();
-  const adapter = await found;
-  if (requireHardware && !adapter.hardware) {
-    throw unavailable(
-      'GPU',
-      `there is only ${adapter.name}, which computes in software`,
-      "install the GPU's driver; --device gpu.js:webgpu takes the adapter in software, --device cpu the fast engine",
-    );
-  }
-  return adapter;
+  return found;
+}
+
+/** @throws CharloomError UNAVAILABLE if the adapter computes in software; as `findAdapter` */
+export async function requireHardware(): Promise<void> {
+  const { name, hardware } = await findAdapter();
+  if (hardware) return;
+  throw unavailable(
+    'GPU',
+    `there is only ${name}, which computes in software`,
+    "install the GPU's driver; --device gpu.js:webgpu takes the adapter in software, --device cpu the fast engine",
+  );
 }
 
 /**
@@ -114,7 +109,7 @@ async function find(module: string): Promise<Finding> {
 const ending = ({ signal, code }: { signal?: NodeJS.Signals | null; code?: unknown }): string =>
   signal ?? `exit status ${code}`;
 
-const firstLine = (text: string): string => text.split('\n', 1)[0]!;
+export const firstLine = (text: string): string => text.split('\n', 1)[0]!;
 
 const unavailable = (missing: string, why: string, hint: string): CharloomError =>
   new CharloomError('UNAVAILABLE', `no ${missing}: ${why}`, hint);

@@ -1,12 +1,14 @@
 /** The page on cells: colours the text by the chosen one. */
 import { type NeuronsData, STEPS } from '../neurons-data.ts';
 import { ACTIVATION_MIDDLES, ACTIVATION_SCALE, activationLevel } from '../scale.ts';
-import { type Block, ColoredText } from './parts/colored-text.ts';
+import { type Block, ColoredText, type Spot } from './parts/colored-text.ts';
 import { pageData } from './parts/data.ts';
 import { Unpacked } from './parts/packed.ts';
 
 const data = pageData<NeuronsData>();
 let chosen = 0;
+/** Where the cursor is, once it is somewhere. */
+let spot: Spot | undefined;
 
 const readout = document.getElementById('readout')!;
 const select = document.getElementById('neuron') as HTMLSelectElement;
@@ -55,19 +57,21 @@ const text = new ColoredText({
   scale: ACTIVATION_SCALE,
   ground: GROUND,
   load,
-  onMove: () => void show(),
+  onMove: (moved) => {
+    spot = moved;
+    void show();
+  },
 });
 
 /** Says what the cell at the cursor does. */
 async function show(): Promise<void> {
-  const { place } = text;
-  const shown = await text.shown();
+  const shown = spot;
+  if (!shown) return;
   const neuron = data.neurons[chosen];
-  const block = data.starts.findLastIndex((start) => start <= place);
-  const step = neuron ? (await stepsOf(block))[place - data.starts[block]!]! : 0;
-  if (place !== text.place || neuron !== data.neurons[chosen]) return;
+  const step = neuron ? (await stepsOf(shown.block))[shown.index]! : 0;
+  if (shown !== spot || neuron !== data.neurons[chosen]) return;
   const symbol = document.createElement('b');
-  symbol.textContent = shown === ' ' ? 'space' : shown.trim() || shown;
+  symbol.textContent = shown.name;
   const value = document.createElement('span');
   const line = document.createElement('p');
   line.className = 'symbol';

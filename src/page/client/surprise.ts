@@ -1,7 +1,7 @@
 /** The page on surprise: shows what the symbol at the cursor cost, and what the model would have guessed. */
 import { BITS_SCALE, bitsLevel } from '../scale.ts';
-import { LAST_RANK, NO_BITS, type SurpriseData, UNKNOWN_FLAG } from '../surprise-data.ts';
-import { type Block, ColoredText } from './parts/colored-text.ts';
+import { bitsOf, isUnknown, LAST_RANK, type SurpriseData } from '../surprise-data.ts';
+import { type Block, ColoredText, type Spot } from './parts/colored-text.ts';
 import { pageData } from './parts/data.ts';
 import { Unpacked } from './parts/packed.ts';
 
@@ -33,11 +33,11 @@ async function unpack(block: number): Promise<SurpriseBlock> {
   const each = { length: data.guesses };
   const guesses = Array.from(each, () => unpacked.words(n));
   const probabilities = Array.from(each, () => unpacked.bytes(n));
-  const levels = Uint8Array.from(bits, (value) =>
-    value === NO_BITS ? 0 : bitsLevel((value & ~UNKNOWN_FLAG) / 100),
-  );
+  const levels = Uint8Array.from(bits, (kept) => levelOf(bitsOf(kept)));
   return { lengths, levels, bits, ranks, guesses, probabilities };
 }
+
+const levelOf = (bits: number | null): number => (bits === null ? 0 : bitsLevel(bits));
 
 const readout = document.getElementById('readout')!;
 const text = new ColoredText({
@@ -47,31 +47,25 @@ const text = new ColoredText({
   scale: BITS_SCALE,
   ground: 0,
   load,
-  onMove: (place) => void show(place),
+  onMove: (spot) => void show(spot),
 });
 
-async function show(place: number): Promise<void> {
-  const block = data.starts.findLastIndex((start) => start <= place);
-  const index = place - data.starts[block]!;
+async function show({ place, block, index, name }: Spot): Promise<void> {
   const { bits, ranks, guesses, probabilities } = await load(block);
-  const shown = await text.shown();
   if (place !== text.place) return;
-  const name = shown === ' ' ? 'space' : shown.trim() || shown;
-  const value = bits[index]!;
-  const unknown = (value & UNKNOWN_FLAG) !== 0;
-  const cost = value & ~UNKNOWN_FLAG;
-  const rank = ranks[index]!;
-  // That of a guess is the finer one.
-  const listed = probabilities[rank - 1]?.[index];
-  const probability = listed === undefined ? 2 ** (-cost / 100) : listed / 255;
+  const cost = bitsOf(bits[index]!);
   const title = element('p', 'symbol', element('b', '', name));
-  if (cost === NO_BITS) {
+  if (cost === null) {
     title.append(' nothing comes before it: it is not predicted');
     readout.replaceChildren(title);
     return;
   }
+  const rank = ranks[index]!;
+  // That of a guess is the finer one.
+  const listed = probabilities[rank - 1]?.[index];
+  const probability = listed === undefined ? 2 ** -cost : listed / 255;
   title.append(
-    element('span', `level-${bitsLevel(cost / 100)}`, ` ${(cost / 100).toFixed(2)} bits `),
+    element('span', `level-${bitsLevel(cost)}`, ` ${cost.toFixed(2)} bits `),
     element('span', 'quiet', ` p = ${percent(probability)}, guess ${rank < LAST_RANK ? rank : 'far down'}`),
   );
   const list = element('ol', 'guesses');
@@ -88,7 +82,7 @@ async function show(place: number): Promise<void> {
   }
   readout.replaceChildren(
     title,
-    ...(unknown
+    ...(isUnknown(bits[index]!)
       ? [element('p', 'quiet', 'not in the vocabulary of the model: the cost of any unknown character')]
       : []),
     list,

@@ -14,6 +14,16 @@ export interface Block {
   readonly levels: Uint8Array;
 }
 
+/** A symbol of the text, and where it is. */
+export interface Spot {
+  readonly place: number;
+  readonly block: number;
+  /** Its place in its block. */
+  readonly index: number;
+  /** What is shown of it, without a line break; a blank by its name. */
+  readonly name: string;
+}
+
 export interface ColoredTextOptions {
   /** Holds one element per block, each with one text node. */
   readonly element: HTMLElement;
@@ -27,7 +37,7 @@ export interface ColoredTextOptions {
   /** Is asked for the same block more than once. */
   load(block: number): Promise<Block>;
   /** Is told where the cursor is. */
-  onMove(place: number): void;
+  onMove(spot: Spot): void;
 }
 
 /** Space that is kept around the cursor when it moves by keys, in pixels. */
@@ -85,14 +95,9 @@ export class ColoredText {
     this.#cursor.clear();
     this.#cursor.add(this.#range(block, lengths, this.#place));
     if (reveal) this.#reveal(block, lengths);
-    onMove(this.#place);
-  }
-
-  /** What is shown of the symbol at the cursor, without a line break. */
-  async shown(): Promise<string> {
-    const block = this.#blockOf(this.#place);
-    const { lengths } = await this.#options.load(block);
-    return this.#textOf(block, lengths, this.#place).replace('\n', '');
+    const shown = this.#textOf(block, lengths, this.#place).replace('\n', '');
+    const name = shown === ' ' ? 'space' : shown.trim() || shown;
+    onMove({ place: this.#place, block, index: this.#place - this.#options.starts[block]!, name });
   }
 
   /** Colours anew, after the levels have changed. */

@@ -1,1 +1,0 @@
-export { run, serve } from './walk';
