@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
+import { Crew } from '../../src/engine/commands/crew.ts';
 import { Shares } from '../../src/engine/commands/shares.ts';
 import { declare, type Engine, Matrix } from '../../src/engine/engine.ts';
 import { openEngine } from '../../src/engine/open.ts';
@@ -69,7 +70,8 @@ for (const name of ['simd', 'native'] as const) {
     const [hidden, rnnHidden] = name === 'simd' ? [168, 280] : [416, 480];
 
     for (const [name, changes] of Object.entries(MODELS)) {
-      it(`leave the same bits, whatever their number: ${name}`, async () => {
+      it(`leave the same bits, whatever their number: ${name}`, async (t) => {
+        t.mock.getter(Crew.prototype, 'together', () => true);
         const settings = { ...PRESETS.default!.settings, ...SIZES, ...changes } as Settings & ModelConfig;
         const results: Awaited<ReturnType<typeof train>>[] = [];
         for (const threads of THREADS) {
@@ -91,6 +93,7 @@ for (const name of ['simd', 'native'] as const) {
       const alone = await open(1);
       const { values } = await train(alone, settings);
       await alone.close();
+      t.mock.getter(Crew.prototype, 'together', () => true);
       const random = new Random(9, 0);
       const changes = t.mock.method(Shares.prototype, 'follow', function (this: Shares) {
         this.divide(Array.from({ length: threads }, () => random.uniform() ** 4));
@@ -102,6 +105,31 @@ for (const name of ['simd', 'native'] as const) {
         await engine.close();
       }
       assert.ok(changes.mock.callCount() >= 3 * 3, 'after each walk');
+    });
+
+    it('leave the same bits when now and then one of them does everything', async (t) => {
+      const settings = {
+        ...PRESETS.default!.settings,
+        ...SIZES,
+        cell: 'gru',
+        batchSize: 3,
+        hidden,
+      } as Settings & ModelConfig;
+      const alone = await open(1);
+      const { values } = await train(alone, settings);
+      await alone.close();
+      for (const together of [
+        [true, false, true],
+        [false, true, false],
+      ]) {
+        const walks = [...together];
+        const asked = t.mock.getter(Crew.prototype, 'together', () => walks.shift() ?? true);
+        const engine = await open(3);
+        assert.deepEqual((await train(engine, settings)).values, values);
+        await engine.close();
+        assert.ok(asked.mock.callCount() >= together.length);
+        asked.mock.restore();
+      }
     });
 
     it('have their speeds measured, and shares that follow them', async (t) => {

@@ -6,6 +6,7 @@ import { Breath } from '../breath.ts';
 import type { Engine, EngineDescription, Executable, Matrix, Program, Tensor } from '../engine.ts';
 import { planArena } from './arena.ts';
 import { type Command, encode, type Storage, stretches, wordCount } from './commands.ts';
+import { Crew } from './crew.ts';
 import { lower } from './lower.ts';
 import { type Lowered, writtenTensors } from './lowering.ts';
 import { type Schedule, schedule } from './schedule.ts';
@@ -53,6 +54,7 @@ interface CommandList {
   readonly cuts: readonly number[];
   /** How many threads it is worth. */
   readonly threads: number;
+  readonly crew: Crew;
   /** Multiplications and additions between two cuts, at most about. */
   readonly work: number;
   arena: number;
@@ -130,7 +132,8 @@ export class CommandEngine implements Engine {
     this.#memory.reserveArena(planArena(commands, threads));
     const storage = this.#memory.allocate(name, wordCount(commands) * 4);
     const cuts = stretches(commands, this.#target);
-    return { commands, storage, cuts, threads, work: time / Math.max(1, cuts.length - 1), arena: -1 };
+    const work = time / Math.max(1, cuts.length - 1);
+    return { commands, storage, cuts, threads, crew: new Crew(), work, arena: -1 };
   }
 
   write(target: Matrix, values: ArrayLike<number>): void {
@@ -192,19 +195,24 @@ export class CommandEngine implements Engine {
   }
 
   async #walk(list: CommandList): Promise<void> {
-    const { cuts, threads, work } = list;
+    const { cuts, crew, work } = list;
     const { address } = list.storage;
+    const threads = crew.together ? list.threads : 1;
     this.#assertOpen();
     this.#link(list);
+    let milliseconds = 0;
     for (let i = 1; i < cuts.length; i++) {
       const start = address + cuts[i - 1]! * 4;
+      const begun = performance.now();
       const running = this.#walker.run(start, address + cuts[i]! * 4, threads, work);
       if (running) await running;
+      milliseconds += performance.now() - begun;
       if (threads > 1) this.#shares.follow();
       const turn = this.#breath.take();
       if (turn) await turn;
       this.#assertOpen();
     }
+    if (list.threads > 1) crew.walked(milliseconds);
   }
 
   /** Writes the commands, unless they stand there with the arena where it is now. */
