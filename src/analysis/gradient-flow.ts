@@ -1,7 +1,7 @@
 /**
  * How far gradients reach back in time: the norm of ∂L_t/∂h_{t−k} over the lag k, where L_t is the loss of one prediction.
- * It is a product of k Jacobians ∂h_{s+1}/∂h_s times ∂L_t/∂h_t, and shrinks or grows about exponentially with k (Bengio,
- * Simard & Frasconi 1994; Pascanu, Mikolov & Bengio 2013).
+ * It is a product of k Jacobians ∂h_{s+1}/∂h_s (of the pair (h, c) in the LSTM) times ∂L_t/∂h_t, and shrinks or grows about
+ * exponentially with k (Bengio, Simard & Frasconi 1994; Pascanu, Mikolov & Bengio 2013).
  *
  * One recorded program reads B windows of a text side by side; only the last symbol of each has a target, so that the backward
  * pass leaves ∂L_t/∂h_{t−k} of its window in block t − k. Nothing is clipped, nothing dropped, no weight changes.
@@ -193,8 +193,8 @@ export function lagOf(factor: number, norms: readonly number[]): number | undefi
 }
 
 /**
- * `weights` with the recurrent matrices multiplied by `gain`. Those of a new network are orthogonal, so that the gain is their
- * only singular value, by which Pascanu, Mikolov & Bengio (2013) tell vanishing from exploding.
+ * `weights` with the recurrent matrices multiplied by `gain`. Those of a new network, of each gate, are orthogonal, so that the
+ * gain is their only singular value, by which Pascanu, Mikolov & Bengio (2013) tell vanishing from exploding.
  */
 export function withGain(weights: Float32Array, layout: ParameterLayout, gain: number): Float32Array {
   const scaled = weights.slice();

@@ -20,7 +20,7 @@ export interface Progress {
  * - `step`: decayRate per epoch after the first `decayAfter` epochs (char-rnn).
  */
 export function learningRateAt(config: TrainingConfig, { step, epoch, fraction }: Progress): number {
-  const warmup = config.warmup > 0 ? Math.min(1, (step + 1) / config.warmup) : 1;
+  const warmup = Math.min(1, (step + 1) / config.warmup); // 1 without any
   return config.learningRate * warmup * decay(config, epoch, fraction);
 }
 

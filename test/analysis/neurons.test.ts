@@ -85,6 +85,24 @@ describe('the study of cells', () => {
     assert.ok(two.features.every(({ neurons }) => neurons.length === 0));
   });
 
+  it('ranks by a feature that is present, and absent, at 20 characters of each half, not at fewer', async () => {
+    const { engine, model } = await readerOfVowels();
+    const half = (vowels: number): string => 'a'.repeat(vowels) + 'B'.repeat(100 - vowels);
+    for (const [first, second, count] of [
+      [20, 20, 2],
+      [80, 80, 2],
+      [19, 20, 0],
+      [20, 19, 0],
+      [81, 80, 0],
+      [80, 81, 0],
+    ] as const) {
+      const text = `${half(first)}${half(second)}B`;
+      const { features } = await studyNeurons(engine, model, idsOf(text), textOf(text), { best: 2 });
+      const { neurons } = features.find(({ feature }) => feature.name === 'vowel')!;
+      assert.equal(neurons.length, count, `${first} and ${second} vowels`);
+    }
+  });
+
   for (const cell of CELLS) {
     it(`of a ${cell}: correlations and gates are those of the definition`, async () => {
       const { engine, model } = await modelOf(cell);

@@ -36,6 +36,7 @@ describe('the costliest passages', () => {
 
   it('are one when the text is shorter than the width, and none of no text', () => {
     assert.deepEqual(found([2, 3], 5, 3, 1), [{ start: 1, end: 3, cost: 5 }]);
+    assert.deepEqual(found([2], 5, 1), [{ start: 0, end: 1, cost: 2 }]);
     assert.deepEqual(found([], 5, 3), []);
     assert.deepEqual(found([2, 3], 5, 0), []);
     assert.deepEqual(found([2, 3, 1, 4, 2], 2, 0), []);

@@ -4,10 +4,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { HistoryCollector, type RunHistory } from '../../src/analysis/run-history.ts';
+import { HistoryCollector, type RunHistory, readHistory } from '../../src/analysis/run-history.ts';
 import { Thinning } from '../../src/analysis/thinning.ts';
 import type { RecordedEvent } from '../../src/training/metrics.ts';
 import { readMetrics } from '../../src/training/metrics.ts';
+import type { Run } from '../../src/training/run.ts';
 
 const SHAPE = { batchSize: 10, sequenceLength: 60 };
 const step = (n: number, loss: unknown = 2, rest: object = {}): RecordedEvent => ({
@@ -64,11 +65,13 @@ describe('a thinned curve', () => {
     const thinning = new Thinning(100, 1);
     const values = Array.from({ length: 10_000 }, (_, i) => random(i + 1));
     for (const [i, value] of values.entries()) thinning.add(i + 1, i, [value]);
-    const { steps, curves } = thinning.get();
+    const { steps, minutes, curves } = thinning.get();
     assert.ok(steps.length <= 100 && steps.length > 50, `${steps.length} groups`);
     const width = 128; // the least power of two that makes 100 groups or fewer of 10000
     for (const i of steps.keys()) {
       const group = values.slice(i * width, (i + 1) * width);
+      const middle = i * width + (group.length + 1) / 2;
+      assert.deepEqual([steps[i], minutes[i]], [middle, middle - 1]);
       assert.equal(curves[0]!.lower[i], Math.min(...group));
       assert.equal(curves[0]!.upper[i], Math.max(...group));
       assert.ok(Math.abs(curves[0]!.mean[i]! - group.reduce((a, b) => a + b) / group.length) < 1e-9);
@@ -121,6 +124,14 @@ describe('a history', () => {
     assert.equal(figures.ended, 'steps');
     assert.deepEqual(history.validation.steps, [30, 60]);
     assert.ok(Math.abs(history.validation.minutes![0]! - 5) < 1e-9);
+  });
+
+  it('is there from the first step on', async () => {
+    const dir = join(folder, 'begun');
+    mkdirSync(dir);
+    writeFileSync(join(dir, 'metrics.jsonl'), `${JSON.stringify(step(1))}\n`);
+    const run = { dir, config: { training: SHAPE } } as unknown as Run;
+    assert.equal((await readHistory(run)).figures.steps, 1);
   });
 
   it('of a run that goes on after its end is not ended', () => {

@@ -57,6 +57,7 @@ describe('the surprise of a text', () => {
     for (const asked of [3, 100]) {
       for await (const { start, losses, guesses } of surprise(engine, model, ids, { guesses: asked })) {
         assert.equal(guesses!.each, Math.min(asked, V));
+        assert.equal(guesses!.probabilities.length, losses.length * guesses!.each);
         for (let i = 0; i < losses.length; i++) {
           const p = softmax[start - 1 + i]!;
           const order = p.map((_, id) => id).sort((a, b) => p[b]! - p[a]! || a - b);

@@ -65,6 +65,10 @@ describe('parseJsonObject', () => {
       assert.throws(() => parse(text), code('BAD_DATA', /^config\.json is not valid JSON/));
     }
     assert.throws(
+      () => parse('{"a":1,}'),
+      code('BAD_DATA', /^config\.json is not valid JSON at position 7$/),
+    );
+    assert.throws(
       () => parseJsonObject(Uint8Array.of(0x7b, 0xff, 0x7d), 'x'),
       code('BAD_DATA', /x is not valid UTF-8/),
     );

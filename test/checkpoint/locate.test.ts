@@ -75,6 +75,16 @@ describe('resolveModel: a run folder', () => {
     }
   });
 
+  it('when a run was begun but never saved then the error says so, and not that it is no run', async () => {
+    const dir = join(root, 'begun');
+    mkdirSync(dir);
+    writeFileSync(join(dir, 'config.json'), '{}');
+    await assert.rejects(
+      resolveModel(dir),
+      code('NO_INPUT', /begun has no checkpoint yet/, /remove the folder and train again/),
+    );
+  });
+
   it('when the manifest of the step is damaged or of another step then it is bad data', async () => {
     const dir = join(root, 'damaged');
     mkdirSync(dir);
@@ -91,13 +101,13 @@ describe('resolveModel: a run without any valid checkpoint', () => {
   const onlyCheckpoint = async (name: string): Promise<[dir: string, manifest: string]> => {
     const dir = join(root, name);
     mkdirSync(dir);
-    await save(dir, 4, null);
+    for (const step of [3, 4]) await save(dir, step, null);
     return [dir, join(await save(dir, 5, null), 'manifest.json')];
   };
 
   it('when the manifests are damaged then it is bad data, and not that there is no checkpoint yet', async () => {
     const [dir, manifest] = await onlyCheckpoint('all-damaged');
-    writeFileSync(join(dir, 'checkpoints', '4', 'manifest.json'), '{}');
+    for (const step of ['3', '4']) writeFileSync(join(dir, 'checkpoints', step, 'manifest.json'), '{}');
     for (const [damage, message] of [
       ['{', /5\/manifest\.json is not valid JSON/],
       ['', /5\/manifest\.json is not valid JSON/],
@@ -111,7 +121,7 @@ describe('resolveModel: a run without any valid checkpoint', () => {
   it('when the manifests are missing then it is missing input that names the last', async () => {
     const [dir, manifest] = await onlyCheckpoint('all-missing');
     rmSync(manifest);
-    rmSync(join(dir, 'checkpoints', '4', 'manifest.json'));
+    for (const step of ['3', '4']) rmSync(join(dir, 'checkpoints', step, 'manifest.json'));
     await assert.rejects(
       resolveModel(dir, 'latest'),
       code('NO_INPUT', /5\/manifest\.json: it does not exist/),

@@ -61,6 +61,11 @@ describe('encodeSafetensors', () => {
     assert.deepEqual(Buffer.concat(encodeSafetensors(tensors, metadata)), official);
   });
 
+  it('when there is no metadata then the header does not speak of it', () => {
+    const [header] = encodeSafetensors(new Map());
+    assert.equal(Buffer.from(header!.subarray(8)).toString(), '{}      ');
+  });
+
   it('when tensors come in another order then the bytes are the same', () => {
     const reversed = new Map([...tensors].reverse());
     assert.deepEqual(Buffer.concat(encodeSafetensors(reversed, metadata)), official);

@@ -212,6 +212,12 @@ describe('the same file', () => {
     const restored = await compressor.decompress(Buffer.from(golden, 'base64'), 'golden');
     assert.equal(Buffer.from(restored.bytes).toString(), text);
   });
+
+  it('when the step is more than the format holds then the file says the greatest that it does', async () => {
+    const { compressor } = await setup(SYMBOLS.character);
+    const { file } = await compressor.compress(bytes, 2 ** 50);
+    assert.equal(parseCompressedFile(file, 'file').step, 2 ** 48 - 1);
+  });
 });
 
 describe('another model', () => {

@@ -15,7 +15,7 @@ const V = 7;
 const UNKNOWN = 6;
 const GREEDY = { temperature: 0, topK: 0, topP: 1, minP: 0 };
 
-async function untrained(): Promise<{ engine: Engine; model: LanguageModel }> {
+async function untrained(scale = 1): Promise<{ engine: Engine; model: LanguageModel }> {
   const engine = new ReferenceEngine();
   const model = new LanguageModel({
     cell: 'lstm',
@@ -26,7 +26,11 @@ async function untrained(): Promise<{ engine: Engine; model: LanguageModel }> {
     vocabulary: V,
     dropout: 0,
   });
-  engine.write(model.parameters, await initialWeights(model.config, model.layout, new Random(1)));
+  const weights = await initialWeights(model.config, model.layout, new Random(1));
+  engine.write(
+    model.parameters,
+    weights.map((weight) => scale * weight),
+  );
   return { engine, model };
 }
 
@@ -125,12 +129,18 @@ describe('the sampler', () => {
   });
 
   it('goes on from what it was fed: feeding a text equals having drawn it', async () => {
-    const { engine, model } = await untrained();
+    // Weights so large that what was read decides about what comes.
+    const { engine, model } = await untrained(5);
     const sampler = new Sampler(engine, model, UNKNOWN);
     const generator = new Random(1);
     const drawn = await draw(sampler, 0, 30, generator);
     const other = new Sampler(engine, model, UNKNOWN);
-    await other.feed([0, ...drawn.slice(0, 19)]);
+    const read: number[] = [];
+    await other.feed([0, ...drawn.slice(0, 19)], { onProgress: (symbols) => read.push(symbols) });
+    assert.deepEqual(
+      read,
+      Array.from({ length: 20 }, (_, i) => i + 1),
+    );
     const replay = Random.fromState(new Random(1).state);
     for (let n = 0; n < 20; n++) replay.uniform();
     assert.deepEqual(await draw(other, drawn[19]!, 10, replay), drawn.slice(20));

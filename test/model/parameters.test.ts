@@ -144,6 +144,10 @@ describe('the initial weights', () => {
     const variance = weights.reduce((sum, w) => sum + (w - mean) ** 2, 0) / weights.length;
     assert.ok(Math.abs(mean) < 0.03, `mean ${mean}`);
     assert.ok(Math.abs(variance - 1) < 0.05, `variance ${variance}`);
+    assert.ok(
+      weights.every((weight) => weight !== 0),
+      'all are drawn',
+    );
   });
 
   it('when the seed is the same then all bits are, and otherwise not', async () => {

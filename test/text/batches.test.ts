@@ -101,6 +101,17 @@ describe('Batches', () => {
     assert.throws(() => new Batches(textOf(0), 1, 1), CharloomError);
   });
 
+  it('when a size is no whole number from 1 on then a RangeError says so', () => {
+    for (const [B, T] of [
+      [0, 3],
+      [1, 0],
+      [1.5, 3],
+      [1, Number.NaN],
+    ] as const) {
+      assert.throws(() => new Batches(textOf(10), B, T), RangeError);
+    }
+  });
+
   it('when the position to restore does not exist then it is bad data', () => {
     const batches = new Batches(textOf(10), 1, 3); // 3 windows
     for (const position of [

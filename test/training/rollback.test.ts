@@ -145,6 +145,11 @@ describe('a run that diverges', () => {
     assert.match(hint, /--learning-rate.*nothing was saved/);
   });
 
+  it('says so when it has gone back once', async () => {
+    const told = await train({ rollbacks: 1, learningRate: 1e6 });
+    assert.match(String(told.error), /; the learning rate was halved once$/);
+  });
+
   it('ends with an error at once if it may not go back', async () => {
     const told = await train({ rollbacks: 0 });
     assert.deepEqual(rollbacks(told), []);
