@@ -13,16 +13,18 @@ export interface Speed {
   readonly repeats: number;
 }
 
+/** Runs that do not count: an engine may compile its kernels, and try how many threads to take. */
+const WARM_UP_RUNS = 2;
+
 /** A repeat takes at least so long, so that the clock and a turn of the event loop do not count. */
 const REPEAT_MILLISECONDS = 50;
 
 /**
- * Measures `work` for about `seconds`, at least one repeat, after one run that does not count: an engine may compile
- * its kernels then.
+ * Measures `work` for about `seconds`, at least one repeat, after a warm-up.
  * @throws the signal's reason when it is aborted, and whatever `work` throws
  */
 export async function measure(work: Work, seconds: number, signal: AbortSignal): Promise<Speed> {
-  await speedOf(work, 0, signal);
+  for (let run = 0; run < WARM_UP_RUNS; run++) await speedOf(work, 0, signal);
   const speeds: number[] = [];
   const end = performance.now() + 1000 * seconds;
   do {

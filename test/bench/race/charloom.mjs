@@ -72,4 +72,6 @@ const units = {
   evaluation: evaluationUnit,
   product: productUnit,
 };
-await serve(units[workload.kind](workload), engine.description.detail);
+const unit = units[workload.kind](workload);
+await unit(); // in the next one the engine tries how many threads to take
+await serve(unit, engine.description.detail);
