@@ -60,10 +60,10 @@ describe('texts', { concurrency: 3 }, () => {
 
   it('when the budget is in epochs then the learning rate is that of as many steps', async () => {
     const schedule = ['--schedule', 'linear', '--warmup', '0', '--learning-rate', '0.01'];
-    await train('epochs', ...TINY, ...schedule, '--epochs', '2');
-    const [steps] = checkpointSteps(join(cwd, 'epochs')).slice(-1);
-    await train('steps', ...TINY, ...schedule, '--steps', `${steps}`);
-    assert.deepEqual(weights('epochs', steps), weights('steps', steps));
+    await train('by-epochs', ...TINY, ...schedule, '--epochs', '2');
+    const [steps] = checkpointSteps(join(cwd, 'by-epochs')).slice(-1);
+    await train('by-steps', ...TINY, ...schedule, '--steps', `${steps}`);
+    assert.deepEqual(weights('by-epochs', steps), weights('by-steps', steps));
   });
 
   it('when the unit is grapheme then a symbol may have several code points', async () => {
