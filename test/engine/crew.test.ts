@@ -68,6 +68,26 @@ describe('the threads of a list', () => {
     assert.ok(walk(crew, machine, 500_000).together < 0.04);
   });
 
+  it('are all as long as only one long walk after the other is somewhat slow, not two', () => {
+    const crew = new Crew();
+    walk(crew, { all: 50, one: 80 }, 1000);
+    for (let i = 0; i < 100; i++) {
+      crew.walked(i % 5 === 0 ? 120 : 50);
+      assert.equal(crew.together, true);
+    }
+    crew.walked(120);
+    assert.equal(crew.together, true);
+    crew.walked(120);
+    assert.equal(crew.together, false);
+  });
+
+  it('are one after a single walk that is very slow', () => {
+    const crew = new Crew();
+    walk(crew, { all: 50, one: 80 }, 1000);
+    crew.walked(161);
+    assert.equal(crew.together, false);
+  });
+
   it('are all as long as the mean over many short walks says so, though single ones may be slow', () => {
     const crew = new Crew();
     walk(crew, { all: 0.03, one: 0.05 }, 100);

@@ -19,6 +19,8 @@ export class Crew {
   /** Milliseconds of a walk in the last spell of all threads, and in that of one; not known at first. */
   #ofAll = Number.NaN;
   #ofOne = Number.NaN;
+  /** Spells of all, one after the other, that were slower than one of one. */
+  #slow = 0;
   /** Milliseconds that one thread is to go on alone; how many times a trial the next time. */
   #left = 0;
   #patience = 1;
@@ -42,10 +44,16 @@ export class Crew {
   #endTogether(spell: number): void {
     const isFirst = Number.isNaN(this.#ofAll);
     this.#ofAll = spell / this.#walks;
-    // The first spell of one thread is for comparison.
-    if (isFirst) this.#together = false;
-    else if (this.#ofAll > this.#ofOne) this.#goAlone(spell);
-    else this.#patience = 1;
+    if (isFirst) {
+      this.#together = false; // for comparison
+    } else if (this.#ofAll <= this.#ofOne) {
+      this.#slow = 0;
+      this.#patience = 1;
+    } else {
+      // A spell may be a single long walk, and one that is a little slow says nothing of the next.
+      this.#slow++;
+      if (this.#slow === 2 || this.#ofAll > 2 * this.#ofOne) this.#goAlone(spell);
+    }
   }
 
   #endAlone(spell: number): void {
@@ -59,6 +67,7 @@ export class Crew {
   /** One alone was faster than all in a trial that took so long: the more often, the longer until the next one. */
   #goAlone(trial: number): void {
     this.#together = false;
+    this.#slow = 0;
     this.#left = this.#patience * trial;
     this.#patience = Math.min(2 * this.#patience, LONGEST);
   }
