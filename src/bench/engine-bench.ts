@@ -3,6 +3,7 @@ import type { Engine } from '../engine/engine.ts';
 import { CharloomError } from '../errors.ts';
 import { WINDOW } from '../inference/evaluator.ts';
 import { LanguageModel } from '../model/language-model.ts';
+import { closeAnyway } from './fastest-engine.ts';
 import { evaluationWork, samplingWork } from './inference-work.ts';
 import { measure, type Speed, type Work } from './measure.ts';
 import { forwardFlops, type Product, productFlops, productWork, trainingFlops } from './products.ts';
@@ -131,8 +132,7 @@ export class EngineBench {
       if (!(error instanceof CharloomError)) throw error;
       this.#note(what, error.message);
     } finally {
-      // A device that was lost may refuse even to be closed; it is not needed any more.
-      await engine?.close().catch(() => {});
+      if (engine) await closeAnyway(engine);
     }
   }
 

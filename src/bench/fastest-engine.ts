@@ -75,16 +75,16 @@ export async function fastestEngine(
         fail(candidate, error);
       }
       opened.delete(candidate);
-      await close(engine);
+      await closeAnyway(engine);
     }
   } finally {
-    for (const engine of opened.values()) await close(engine);
+    for (const engine of opened.values()) await closeAnyway(engine);
   }
   if (!best) throw failure;
   return choice(await best.candidate.open());
 }
 
 /** A device that was lost may refuse even to be closed; it is not needed any more. */
-async function close(engine: Engine): Promise<void> {
+export async function closeAnyway(engine: Engine): Promise<void> {
   await engine.close().catch(() => {});
 }

@@ -60,6 +60,7 @@ export async function findSource(path: string, pieceBytes: number): Promise<Sour
 
 /** Room for any settings or catalogue. */
 const MOST_SETTINGS_BYTES = 16 * 2 ** 20;
+
 /** The bytes of a file of settings, which is small. @throws CharloomError as `readBytes` */
 export async function readSettings(path: string): Promise<Uint8Array> {
   return (await readBytes(path, MOST_SETTINGS_BYTES)).bytes;

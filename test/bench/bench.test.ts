@@ -170,6 +170,22 @@ describe('the bench of an engine', () => {
     assert.deepEqual(bench.notes, ['simd, lstm 1x8@2x4: no memory']);
   });
 
+  it('keeps what it has where the device is lost: it can be neither closed nor opened again', async () => {
+    const lost = new CharloomError('IO', 'the device is lost');
+    let opened = 0;
+    const open = async () => {
+      if (opened++ > 0) throw lost;
+      const engine = new ReferenceEngine();
+      engine.close = () => Promise.reject(lost);
+      return engine;
+    };
+    const bench = new EngineBench({ name: 'reference', open, seconds: 0.01, signal, show });
+    const small = await bench.model(shapes[0]!);
+    assert.ok(small.training && small.sampling && small.evaluation);
+    assert.equal((await bench.model(shapes[0]!)).training, null);
+    assert.deepEqual(bench.notes, ['reference, lstm 1x8@2x4: the device is lost']);
+  });
+
   it('has the host time of a launch only where the engine does not compute while it launches', async () => {
     const open = () => openEngine('simd');
     const { dispatches, launchSeconds } = await new EngineBench({

@@ -1,15 +1,12 @@
 /** The figures in the events of a run: how far it is, how long it has to go, and the running mean of its loss. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { openEngine } from '../../src/engine/open.ts';
-import { LanguageModel } from '../../src/model/language-model.ts';
 import { IdSequence } from '../../src/text/id-sequence.ts';
 import { Vocabulary } from '../../src/text/vocabulary.ts';
 import type { TrainingConfig } from '../../src/training/config.ts';
 import type { EvalEvent, StepEvent, TrainingEvent } from '../../src/training/events.ts';
-import { PRESETS } from '../../src/training/presets.ts';
 import type { Snapshot } from '../../src/training/snapshot.ts';
-import { Trainer } from '../../src/training/trainer.ts';
+import { smallTrainer } from './small-trainer.ts';
 
 /** An epoch has 13 windows. */
 const [B, T, STEPS, WINDOWS] = [3, 5, 20, 13];
@@ -25,16 +22,7 @@ interface Told {
 }
 
 async function train(changes: Partial<TrainingConfig> = {}): Promise<Told> {
-  const engine = await openEngine('simd', { threads: 1 });
-  const network = {
-    cell: 'gru',
-    activation: 'tanh',
-    layers: 1,
-    hidden: 8,
-    embedding: 4,
-    dropout: 0.1,
-  } as const;
-  const model = new LanguageModel({ ...network, vocabulary: vocabulary.size });
+  const network = { cell: 'gru', activation: 'tanh', dropout: 0.1 } as const;
   const budget = {
     steps: STEPS,
     minutes: 0,
@@ -43,9 +31,12 @@ async function train(changes: Partial<TrainingConfig> = {}): Promise<Told> {
     evalEvery: 10,
     checkpointEvery: 10,
   };
-  const config = { ...PRESETS.default!.settings, ...budget, ...changes };
-  const [training, validation] = [textOf(200), textOf(30)];
-  const trainer = new Trainer({ engine, model, config, vocabulary, training, validation });
+  const settings = { ...budget, ...changes };
+  const { engine, trainer } = await smallTrainer(network, settings, {
+    vocabulary,
+    training: textOf(200),
+    validation: textOf(30),
+  });
   await trainer.initialise();
   const saved: Snapshot[] = [];
   const save = async (snapshot: Snapshot): Promise<string> => {

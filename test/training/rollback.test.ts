@@ -1,15 +1,12 @@
 /** What a run does when it diverges: back to what was saved last, on with half the learning rate, and not for ever. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { openEngine } from '../../src/engine/open.ts';
-import { LanguageModel } from '../../src/model/language-model.ts';
 import { IdSequence } from '../../src/text/id-sequence.ts';
 import { Vocabulary } from '../../src/text/vocabulary.ts';
 import type { TrainingConfig } from '../../src/training/config.ts';
 import type { RollbackEvent, StepEvent, TrainingEvent } from '../../src/training/events.ts';
-import { PRESETS } from '../../src/training/presets.ts';
 import type { Snapshot } from '../../src/training/snapshot.ts';
-import { Trainer } from '../../src/training/trainer.ts';
+import { smallTrainer } from './small-trainer.ts';
 
 const symbols = [...'abcdefghijk'];
 const vocabulary = Vocabulary.fromCounts('character', new Map(symbols.map((symbol) => [symbol, 1])), 1);
@@ -43,18 +40,13 @@ async function train(
   changes: Partial<TrainingConfig>,
   { from, until = Number.POSITIVE_INFINITY }: { from?: Snapshot; until?: number } = {},
 ): Promise<Told> {
-  const engine = await openEngine('simd', { threads: 1 });
-  const network = {
-    cell: 'rnn',
-    activation: 'relu',
-    layers: 1,
-    hidden: 8,
-    embedding: 4,
-    dropout: 0.1,
-  } as const;
-  const model = new LanguageModel({ ...network, vocabulary: vocabulary.size });
-  const config = { ...PRESETS.default!.settings, ...EXPLOSIVE, learningRate: TOO_FAST, ...changes };
-  const trainer = new Trainer({ engine, model, config, vocabulary, training: text, validation });
+  const network = { cell: 'rnn', activation: 'relu', dropout: 0.1 } as const;
+  const settings = { ...EXPLOSIVE, learningRate: TOO_FAST, ...changes };
+  const { engine, trainer } = await smallTrainer(network, settings, {
+    vocabulary,
+    training: text,
+    validation,
+  });
   const mine = (snapshot: Snapshot): Snapshot => ({
     ...snapshot,
     tensors: trainer.tensors.map((matrix, i) => ({ matrix, values: snapshot.tensors[i]!.values })),

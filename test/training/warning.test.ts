@@ -1,15 +1,12 @@
 /** When training warns that validation is far above it: once, when the model has settled, with what may help. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { openEngine } from '../../src/engine/open.ts';
-import { LanguageModel } from '../../src/model/language-model.ts';
 import { IdSequence } from '../../src/text/id-sequence.ts';
 import { Vocabulary } from '../../src/text/vocabulary.ts';
 import type { TrainingConfig } from '../../src/training/config.ts';
 import type { EvalEvent, TrainingEvent } from '../../src/training/events.ts';
-import { PRESETS } from '../../src/training/presets.ts';
 import type { Snapshot } from '../../src/training/snapshot.ts';
-import { Trainer } from '../../src/training/trainer.ts';
+import { smallTrainer } from './small-trainer.ts';
 
 const symbols = [...'abcdefgh'];
 const vocabulary = Vocabulary.fromCounts('character', new Map(symbols.map((symbol) => [symbol, 1])), 1);
@@ -32,18 +29,13 @@ async function train(
   changes: Partial<TrainingConfig>,
   { validation = strange, from }: { validation?: IdSequence; from?: Snapshot } = {},
 ): Promise<{ events: TrainingEvent[]; saved: Snapshot[] }> {
-  const engine = await openEngine('simd', { threads: 1 });
-  const network = {
-    cell: 'gru',
-    activation: 'tanh',
-    layers: 1,
-    hidden: 8,
-    embedding: 4,
-    dropout: 0,
-  } as const;
-  const model = new LanguageModel({ ...network, vocabulary: vocabulary.size });
-  const config = { ...PRESETS.default!.settings, ...SETTINGS, ...changes };
-  const trainer = new Trainer({ engine, model, config, vocabulary, training: text, validation });
+  const network = { cell: 'gru', activation: 'tanh', dropout: 0 } as const;
+  const settings = { ...SETTINGS, ...changes };
+  const { engine, trainer } = await smallTrainer(network, settings, {
+    vocabulary,
+    training: text,
+    validation,
+  });
   const saved: Snapshot[] = [];
   const save = async (snapshot: Snapshot): Promise<string> => {
     const copies = snapshot.tensors.map(({ matrix, values }) => ({ matrix, values: values.slice() }));

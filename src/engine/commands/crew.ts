@@ -60,7 +60,8 @@ export class Crew {
     const isFirst = Number.isNaN(this.#ofOne);
     this.#ofOne = spell / this.#walks;
     this.#left -= spell;
-    if (isFirst && this.#ofAll > this.#ofOne) this.#goAlone(this.#ofAll);
+    // The spell of all before it was a trial, too.
+    if (isFirst && this.#ofAll > this.#ofOne) this.#goAlone(Math.max(SPELL, this.#ofAll));
     else this.#together = this.#left <= 0;
   }
 
